@@ -1,0 +1,125 @@
+"""The command line: `python -m aiface --help`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiface.errors import AifaceError
+from aiface.files import WEIGHTS
+
+DETECTOR = WEIGHTS / "mobilenet_v2"
+
+EXAMPLES = """examples:
+  python -m aiface analyze clip.mp4 photos/            a verdict on each file
+  python -m aiface analyze photos/ --json > found.jsonl  the same for machines, a line each
+  python -m aiface live 0                              judge the first webcam in a window
+  python -m aiface prepare data data/crops             faces cut out once, ready for train.ipynb
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all went well, 1 when something could not be judged or done, 2 for wrong use."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except AifaceError as error:
+        print(f"aiface: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("aiface: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m aiface", description="Tell AI-generated faces from real ones.",
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    analyze = commands.add_parser("analyze", help="judge images, videos and folders of them")
+    analyze.add_argument("paths", nargs="+", metavar="PATH", help="an image, a video, a URL, or a folder to search")
+    analyze.add_argument("--json", action="store_true", help="print one JSON line for each input")
+    analyze.add_argument("--rate", type=_positive, default=5.0, help="frames judged per second of video (default 5)")
+    analyze.set_defaults(run=_analyze)
+
+    live = commands.add_parser("live", help="judge a camera in a window")
+    live.add_argument("camera", nargs="?", default="0", help="its number, or a URL or file (default 0)")
+    live.set_defaults(run=_live)
+
+    for command in (analyze, live):
+        command.add_argument(
+            "--detector", default=DETECTOR, metavar="FOLDER", help="a bundle (default weights/mobilenet_v2)"
+        )
+        command.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
+
+    prepare = commands.add_parser("prepare", help="find and align the faces of data sets once, into shards of crops")
+    prepare.add_argument("data", nargs="+", metavar="DATA", help="a folder with real/ and fake/ below it")
+    prepare.add_argument("out", metavar="OUT", help="the folder for the shards; run again, it goes on where it stopped")
+    prepare.add_argument("--valid", type=float, default=0.1, metavar="SHARE",
+                         help="share of a train split to validate on, where a source has no valid split")  # fmt: skip
+    prepare.add_argument("--valid-sources", nargs="*", default=(), metavar="NAME", help="sources held out wholly")
+    prepare.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
+    prepare.set_defaults(run=_prepare)
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, found {text}")
+    return value
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from aiface.detector import load_detector
+    from aiface.faces import load_finder
+    from aiface.pipeline import Settings, analyze
+    from aiface.report import WORDS, people_lines
+
+    detector, finder = load_detector(options.detector), load_finder(options.weights)
+    failed = 0
+    for analysis in analyze(options.paths, finder, detector, Settings(options.rate)):
+        failed += analysis.error is not None
+        if options.json:
+            print(json.dumps(analysis.row(), ensure_ascii=False), flush=True)
+        elif analysis.error:
+            print(f"aiface: {analysis.error}", file=sys.stderr)
+        else:
+            print(
+                f"{analysis.path}: {WORDS[analysis.verdict.verdict]}", *people_lines(analysis), sep="\n  ", flush=True
+            )
+        for warning in analysis.warnings:
+            print(f"aiface: {analysis.path}: {warning}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _live(options: argparse.Namespace) -> int:
+    from aiface.detector import load_detector
+    from aiface.faces import load_finder
+    from aiface.live import live
+
+    live(options.camera, load_finder(options.weights), load_detector(options.detector))
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from aiface.dataset import count, scan_all, with_validation
+    from aiface.faces import load_finder
+    from aiface.shards import prepare
+
+    items = with_validation(scan_all(options.data), options.valid, options.valid_sources)
+    print(json.dumps(count(items), indent=2))
+    crops = prepare(
+        items, Path(options.out), lambda: load_finder(options.weights), lambda rows: tqdm(rows, unit="face")
+    )
+    print(f"{len(crops)} crops in {options.out}; left out: {dict(crops.left_out) or 'none'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

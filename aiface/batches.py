@@ -1,0 +1,86 @@
+"""Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
+
+from collections import Counter
+
+import numpy as np
+
+from aiface.degrade import spoil, tighten, window
+from aiface.errors import DataError
+from aiface.labels import AI, REAL
+from aiface.quiet import keras
+from aiface.shards import CropSet
+
+
+def groups(crops: CropSet) -> np.ndarray:
+    """Which crops can be told apart by class alone, `(n,)` strings.
+
+    A source that holds both classes is a group of its own; all sources of one class make up the group "mixed".
+    """
+    classes = Counter(source for source, _ in set(zip(crops.sources.tolist(), crops.labels.tolist(), strict=True)))
+    return np.array([source if classes[source] == 2 else "mixed" for source in crops.sources], str)
+
+
+def pools(crops: CropSet) -> list[tuple[list[np.ndarray], list[np.ndarray]]]:
+    """For each group, the indices of its real sources and of its AI sources, each source an int64 array.
+
+    Raises `DataError` if a class is missing.
+    """
+    group, found = groups(crops), []
+    for name in np.unique(group):
+        sources = np.unique(crops.sources[group == name])
+        by_class = tuple(
+            [index for s in sources if len(index := np.flatnonzero((crops.sources == s) & (crops.labels == label)))]
+            for label in (REAL, AI)
+        )
+        if not all(by_class):
+            missing = "real" if not by_class[REAL] else "ai"
+            raise DataError(
+                f"{crops.folder}: expected crops of both classes to train on, found none labelled {missing}"
+            )
+        found.append(by_class)
+    return found
+
+
+class BalancedBatches(keras.utils.PyDataset):
+    """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))` for `model.fit`.
+
+    Within a batch real and AI alternate, each pair from one group, so that what differs within a pair is the class
+    and not the look; groups are drawn alike, and within a group so are a class's sources, by the square root of
+    their number of crops. Batch i of epoch e is the same for the same seed, whatever the number of workers.
+    """
+
+    def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
+                 degrade: bool = True, workers: int = 2):  # fmt: skip
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
+        self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
+        self._seed, self._degrade, self._pools = seed, degrade, pools(crops)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng((*self._seed, index))
+        images, labels = [], []
+        for _ in range(self._batch_size // 2):
+            pool = self._pools[rng.integers(len(self._pools))]
+            for label in (REAL, AI):
+                images.append(self._image(_draw(pool[label], rng), rng))
+                labels.append(label)
+        return np.stack(images), np.array(labels, np.float32)[:, None]
+
+    def _image(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        image = self._crops[index]
+        if not self._degrade:
+            return window(image, self._size, rng) if self._size < image.shape[0] else image
+        if rng.random() < 0.3:
+            image = tighten(image, rng)
+        image = window(image, self._size, rng)
+        if rng.random() < 0.5:
+            image = image[:, ::-1]
+        return spoil(np.ascontiguousarray(image), rng)
+
+
+def _draw(sources: list[np.ndarray], rng: np.random.Generator) -> int:
+    weights = np.sqrt([len(index) for index in sources])
+    source = sources[rng.choice(len(sources), p=weights / weights.sum())]
+    return int(rng.choice(source))

@@ -1,0 +1,123 @@
+"""Spoil an image the way cameras, messengers and video platforms do.
+
+One set of degradations serves training (`spoil`, blind to the class) and the robustness curves of evaluation (each
+function by itself). Every function takes and returns RGB uint8 `(height, width, 3)`.
+"""
+
+import io
+from collections.abc import Callable
+
+import av
+import cv2
+import numpy as np
+
+
+def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
+    """JPEG at `quality` 1 to 100."""
+    return _through_codec(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+
+
+def webp(image: np.ndarray, quality: float) -> np.ndarray:
+    """Lossy WebP at `quality` 1 to 100."""
+    return _through_codec(image, ".webp", [cv2.IMWRITE_WEBP_QUALITY, min(int(quality), 100)])
+
+
+def _through_codec(image: np.ndarray, suffix: str, options: list[int]) -> np.ndarray:
+    _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def h264(image: np.ndarray, crf: float) -> np.ndarray:
+    """One H.264 key frame at constant rate factor `crf`, 0 (lossless) to 51; sides must be even."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = *image.shape[:2], "yuv420p"
+        stream.options = {"crf": str(int(crf)), "preset": "ultrafast", "tune": "zerolatency", "threads": "1"}
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    buffer.seek(0)
+    with av.open(buffer) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of `sigma` pixels; 0 leaves the image as it is."""
+    return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0 else image
+
+
+def rescale(image: np.ndarray, side: float) -> np.ndarray:
+    """Shrink to `side` pixels wide and enlarge back, as a small face in a frame comes out of the crop."""
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (int(side), max(1, round(side * height / width))), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian sensor noise of `sigma` grey levels, independent by pixel and channel."""
+    grain = rng.standard_normal(image.shape, np.float32) * sigma
+    return np.clip(image + grain, 0, 255).astype(np.uint8)
+
+
+def tone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another exposure and white balance: contrast 0.75 to 1.25, brightness +-25, each channel's gain +-8 %."""
+    gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
+    return np.clip((image - 128.0) * gain + 128 + rng.uniform(-25, 25), 0, 255).astype(np.uint8)
+
+
+def tighten(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Lose up to a quarter at each edge and mirror what is left, as crops near an image's border have it.
+
+    Some sources are tiles cut tightly round the face: without this a mirrored border would give them away.
+    """
+    height, width = image.shape[:2]
+    top, bottom = (rng.uniform(0, 0.25, 2) * height).astype(int)
+    left, right = (rng.uniform(0, 0.25, 2) * width).astype(int)
+    inner = image[top : height - bottom, left : width - right]
+    return cv2.copyMakeBorder(inner, top, bottom, left, right, cv2.BORDER_REFLECT_101)
+
+
+def window(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random square of `size`, as FFHQ's random shift: half of them native pixels, half warped.
+
+    The warped half turns up to 8 degrees and rescales to between 0.6 and 1.1, so that sources that were resampled on
+    their way into the crop don't differ in that from sources that were not.
+    """
+    side = image.shape[0]
+    if rng.random() < 0.5 and size <= side:
+        top, left = rng.integers(0, side - size + 1, 2)
+        return image[top : top + size, left : left + size]
+    scale = rng.uniform(max(0.6, size / side), 1.1) if size < side else rng.uniform(0.95, 1.1)
+    slack = max(0.0, side - size / scale) / 2
+    centre = side / 2 + rng.uniform(-slack, slack, 2) + rng.uniform(-0.03, 0.03, 2) * side
+    matrix = cv2.getRotationMatrix2D(tuple(centre), rng.uniform(-8, 8), scale)
+    matrix[:, 2] += size / 2 - centre
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random chain of degradations in the order of nature: light, optics, scale, sensor, codec.
+
+    It never sees the label, so both classes are treated alike. About a quarter of the images stay clean.
+    """
+    if rng.random() < 0.2:
+        return image
+    steps: tuple[tuple[float, Callable[[np.ndarray], np.ndarray]], ...] = (
+        (0.3, lambda x: tone(x, rng)),
+        (0.25, lambda x: blur(x, 3.0 * rng.random() ** 2)),
+        (0.25, lambda x: rescale(x, x.shape[1] * rng.uniform(0.25, 1.0))),
+        (0.2, lambda x: noise(x, rng.uniform(1, 12), rng)),
+        (0.6, lambda x: recompress(x, rng)),
+    )
+    for probability, step in steps:
+        if rng.random() < probability:
+            image = step(image)
+    return image
+
+
+def recompress(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of JPEG 30 to 100 (mostly), WebP 30 to 100 or an H.264 key frame of crf 18 to 38."""
+    choice = rng.random()
+    if choice < 0.7:
+        return jpeg(image, rng.uniform(30, 101))
+    return webp(image, rng.uniform(30, 101)) if choice < 0.85 else h264(image, rng.uniform(18, 38))

@@ -1,0 +1,71 @@
+"""A camera's picture in a window, with the verdict on each person in it."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from aiface.detector import Detector
+from aiface.errors import VideoError
+from aiface.faces import FaceFinder
+from aiface.overlay import draw, label
+from aiface.session import Session
+from aiface.video import Frame, open_video
+
+
+class Window:
+    """A window through SDL, which is loaded only here: nothing else in this package needs a display."""
+
+    def __init__(self, title: str, width: int, height: int):
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        import pygame
+
+        self._pygame = pygame
+        try:
+            pygame.display.init()
+            self._screen = pygame.display.set_mode((width, height), pygame.RESIZABLE)
+        except pygame.error as error:
+            raise VideoError(
+                f"expected a display to open a window on, found none ({error}); "
+                "use inference.ipynb, which shows the picture in the notebook"
+            ) from None
+        pygame.display.set_caption(title)
+
+    def show(self, image: np.ndarray) -> bool:
+        """Show an RGB uint8 image; False once the user has closed the window or pressed q or Escape."""
+        pygame = self._pygame
+        surface = pygame.image.frombuffer(np.ascontiguousarray(image), image.shape[1::-1], "RGB")
+        pygame.transform.smoothscale(surface, self._screen.get_size(), self._screen)
+        pygame.display.flip()
+        return not any(
+            event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key in (pygame.K_q, pygame.K_ESCAPE))
+            for event in pygame.event.get()
+        )
+
+    def close(self) -> None:
+        """Close the window."""
+        self._pygame.display.quit()
+
+
+def live(source: str | Path | int, finder: FaceFinder, detector: Detector) -> None:
+    """Judge a camera (or play a clip) in a window until it is closed, `q` is pressed, or the source ends.
+
+    Raises `VideoError` if the camera can't be opened or there is no display.
+    """
+    session = Session(finder, detector)
+    with open_video(source) as video:
+        window = Window(f"aiface: {video.name} (q to quit)", video.width, video.height)
+        try:
+            for frame in video:
+                if not window.show(_judged(frame, session)):
+                    break
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+        finally:
+            window.close()
+
+
+def _judged(frame: Frame, session: Session) -> np.ndarray:
+    seen = [(sighting, session.judge(person)) for person, sighting in session.update(frame)]
+    return draw(frame.image, [(sighting.box, label(verdict), verdict.verdict) for sighting, verdict in seen])

@@ -1,0 +1,82 @@
+"""Verdicts drawn into frames. Always on a copy, and after the crops were taken: a drawn box is no part of a face."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from aiface.pipeline import Analysis
+from aiface.session import Person
+from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
+from aiface.video import open_video
+from aiface.writer import VideoWriter
+
+COLOURS = {REAL: (34, 139, 87), AI: (200, 30, 60), INCONCLUSIVE: (150, 110, 0)}  # white text reads well on each
+LINGER = 0.5  # seconds that a box stays where a person was last seen
+Box = tuple[float, float, float, float]
+
+
+def label(verdict: Verdict) -> str:
+    """A verdict in a few words: `AI 0.97`."""
+    word = {REAL: "real", AI: "AI", INCONCLUSIVE: "inconclusive"}[verdict.verdict]
+    return word if verdict.score is None else f"{word} {verdict.score:.2f}"
+
+
+def draw(image: np.ndarray, marks: Iterable[tuple[Box, str, str]]) -> np.ndarray:
+    """A copy of an RGB uint8 image with a box and a tag for each `(box, text, verdict)`."""
+    image = image.copy()
+    scale = max(0.45, min(image.shape[:2]) / 900)
+    for box, text, verdict in marks:
+        x, y, width, height = (round(value) for value in box)
+        colour, line = COLOURS[verdict], max(2, round(2 * scale))
+        cv2.rectangle(image, (x, y), (x + width, y + height), colour, line, cv2.LINE_AA)
+        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        left = int(np.clip(x, 0, max(0, image.shape[1] - wide - 8)))
+        top = max(0, y - high - below - 6)
+        cv2.rectangle(image, (left, top), (left + wide + 8, top + high + below + 6), colour, -1)
+        where = (left + 4, top + high + 3)
+        cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return image
+
+
+def box_at(person: Person, time: float) -> Box | None:
+    """Where a person's face is at `time` seconds, between two looks in proportion; None when they are not in view."""
+    times = [sighting.time for sighting in person.sightings]
+    after = int(np.searchsorted(times, time))
+    if after < len(times) and times[after] - time < 1e-6:
+        return person.sightings[after].box
+    if after == 0:
+        return None
+    before = person.sightings[after - 1]
+    if after == len(times):
+        return before.box if time - before.time <= LINGER else None
+    following = person.sightings[after]
+    part = (time - before.time) / (following.time - before.time)
+    return tuple(np.add(np.multiply(before.box, 1 - part), np.multiply(following.box, part)).tolist())
+
+
+def people_at(people: Sequence[Person], verdicts: Sequence[Verdict], time: float) -> list[tuple[Box, str, str]]:
+    """What to draw at `time`: each person in view with their verdict."""
+    found = ((box_at(person, time), verdict) for person, verdict in zip(people, verdicts, strict=True))
+    return [(box, label(verdict), verdict.verdict) for box, verdict in found if box]
+
+
+def annotate(
+    analysis: Analysis, source: str | Path, out: str | Path, progress: Callable[[Iterable], Iterable] = iter
+) -> Path:
+    """Write `source` again to `out` (MP4, same timing and audio) with each person's verdict drawn in.
+
+    Ends where the analysis ended. Raises `VideoError` if one can't be read or the other not be written.
+    """
+    with open_video(source) as video, VideoWriter(out, video.width, video.height, _audio(source)) as writer:
+        for frame in progress(video):
+            if frame.time > analysis.seconds + LINGER:
+                break
+            marks = people_at(analysis.people, analysis.verdicts, frame.time)
+            writer.write(type(frame)(draw(frame.image, marks), frame.time))
+    return Path(out)
+
+
+def _audio(source: str | Path) -> str | Path | None:
+    return source if Path(source).is_file() else None

@@ -1,0 +1,192 @@
+"""Judge an image, a video, a folder or a camera: frames to faces to people to verdicts."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from pathlib import Path
+
+import numpy as np
+
+from aiface.crop import crop_face
+from aiface.detector import Detector
+from aiface.errors import AifaceError, DataError
+from aiface.faces import FaceFinder
+from aiface.files import is_image, is_video, read_image
+from aiface.session import Person, Session, sight
+from aiface.verdict import INCONCLUSIVE, Sighting, Verdict, judge_input, judge_person
+from aiface.video import Frame, open_video, sample
+from aiface.writer import VideoWriter
+
+IMAGES_AT_ONCE = 32  # images of a folder scored in one go
+
+
+@dataclass(frozen=True)
+class Settings:
+    """samples_per_second: how many frames of each second of video are judged."""
+
+    samples_per_second: float = 5.0
+
+
+@dataclass
+class Analysis:
+    """What was found in one input.
+
+    path: the input as it was named. error: None, or why it could not be judged. warnings: what was amiss but did not
+    keep it from being judged. frames: number judged; seconds: time of the last one. performance: `speed`, seconds of
+    clip judged per second, and mean milliseconds for each judged frame to `read`, `find`, `crop` and `score`.
+    """
+
+    path: str
+    moving: bool = False
+    people: list[Person] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    verdict: Verdict = field(default_factory=lambda: Verdict(INCONCLUSIVE, None))
+    error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    frames: int = 0
+    interrupted: bool = False
+    performance: dict[str, float] = field(default_factory=dict)
+
+    def row(self) -> dict:
+        """The answer as plain values: one line of `python -m aiface analyze --json`."""
+        return {
+            "path": self.path,
+            "verdict": self.verdict.verdict,
+            "score": self.verdict.score,
+            "people": [
+                {
+                    "verdict": verdict.verdict,
+                    "score": verdict.score,
+                    "faces": verdict.faces,
+                    "first_s": person.sightings[0].time,
+                    "last_s": person.sightings[-1].time,
+                    "reasons": list(verdict.reasons),
+                }
+                for person, verdict in zip(self.people, self.verdicts, strict=True)
+            ],
+            "reasons": list(self.verdict.reasons),
+            "error": self.error,
+        }
+
+
+OnSample = Callable[[Frame, list[tuple[Person, Sighting]], Session], None]
+
+
+def analyze_video(
+    source: str | Path | int,
+    finder: FaceFinder,
+    detector: Detector,
+    settings: Settings = Settings(),
+    on_sample: OnSample | None = None,
+    record: str | Path | None = None,
+    seconds: float | None = None,
+) -> Analysis:
+    """Judge each person in a clip, a URL, a folder of images or a camera.
+
+    `on_sample` is called with each judged frame, the people seen in it and the session. `record` saves the frames of
+    a camera as a clip. After `seconds` it stops. Interrupting it (Ctrl-C, or the notebook's stop button) keeps what
+    was done: the source is released and the analysis says `interrupted`. Raises `VideoError` for nothing to read.
+    """
+    analysis, session = Analysis(str(source), moving=True), Session(finder, detector)
+    start = time.perf_counter()
+    with ExitStack() as stack:
+        video = stack.enter_context(open_video(source))
+        frames: Iterable[Frame] = video
+        if record:
+            writer = stack.enter_context(VideoWriter(record, video.width, video.height))
+            frames = _written(video, writer)
+        try:
+            for frame in session.stopwatch.timed("read", sample(frames, settings.samples_per_second)):
+                if seconds is not None and frame.time > seconds:
+                    break
+                seen = session.update(frame)
+                analysis.frames, analysis.seconds = analysis.frames + 1, frame.time
+                if on_sample:
+                    on_sample(frame, seen, session)
+        except KeyboardInterrupt:
+            analysis.interrupted = True
+        analysis.warnings += [warning for warning in (video.warning,) if warning]
+        analysis.warnings += [f"{name} skipped: {reason}" for name, reason in video.skipped]
+    analysis.people = list(session.people.values())
+    analysis.verdicts = [session.judge(person) for person in analysis.people]
+    analysis.verdict = judge_input(analysis.verdicts)
+    analysis.performance = {"speed": analysis.seconds / (time.perf_counter() - start)}
+    analysis.performance |= session.stopwatch.table()
+    return analysis
+
+
+def _written(frames: Iterable[Frame], writer: VideoWriter) -> Iterator[Frame]:
+    for frame in frames:
+        writer.write(frame)
+        yield frame
+
+
+def analyze_images(paths: Sequence[str | Path], finder: FaceFinder, detector: Detector) -> Iterator[Analysis]:
+    """Judge each face in each image, many images at once; one that can't be read comes back with its `error`."""
+    paths = iter(paths)
+    while chunk := list(islice(paths, IMAGES_AT_ONCE)):
+        yield from _analyze_chunk(chunk, finder, detector)
+
+
+def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: Detector) -> list[Analysis]:
+    analyses, found = [], []
+    for path in paths:
+        analysis = Analysis(str(path), frames=1)
+        analyses.append(analysis)
+        try:
+            image = read_image(path)
+        except DataError as error:
+            analysis.error = str(error)
+            continue
+        found += [(analysis, face, crop_face(image, face)) for face in finder(image)]
+    scores = detector.score(np.stack([crop for *_, crop in found])) if found else ()
+    for (analysis, face, crop), score in zip(found, scores, strict=True):
+        person = Person(len(analysis.people))
+        person.see(sight(face, crop, score, 0.0), crop)
+        analysis.people.append(person)
+    for analysis in analyses:
+        if analysis.error is None:
+            analysis.verdicts = [judge_person(p.sightings, detector.calibration, False) for p in analysis.people]
+            analysis.verdict = judge_input(analysis.verdicts)
+    return analyses
+
+
+def list_inputs(path: str | Path) -> list[Path]:
+    """The images and videos that a path stands for: itself, or for a folder all within it, sorted.
+
+    Raises `DataError` for a folder that holds none.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.is_file() and (is_image(p) or is_video(p)))
+    if not found:
+        raise DataError(f"{path}: expected images or videos in this folder, found none; name another")
+    return found
+
+
+def analyze(
+    paths: Iterable[str | Path], finder: FaceFinder, detector: Detector, settings: Settings = Settings()
+) -> Iterator[Analysis]:
+    """Judge files and folders, one `Analysis` for each file in order; what can't be judged comes with its `error`."""
+    for path in paths:
+        try:
+            inputs = [path] if "://" in str(path) else list_inputs(path)
+        except DataError as error:
+            yield Analysis(str(path), error=str(error))
+            continue
+        for still, group in groupby(inputs, key=lambda p: "://" not in str(p) and is_image(Path(p))):
+            if still:
+                yield from analyze_images(list(group), finder, detector)
+            else:
+                yield from (_analyze_or_say(p, finder, detector, settings) for p in group)
+
+
+def _analyze_or_say(path: str | Path, finder: FaceFinder, detector: Detector, settings: Settings) -> Analysis:
+    try:
+        return analyze_video(path, finder, detector, settings)
+    except AifaceError as error:
+        return Analysis(str(path), error=str(error))

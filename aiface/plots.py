@@ -1,0 +1,134 @@
+"""Every figure. Each function returns a matplotlib `Figure` that belongs to no window and can be saved or shown."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+
+from aiface.calibration import Calibration
+from aiface.labels import AI, NAMES, REAL
+from aiface.overlay import COLOURS
+from aiface.overlay import label as verdict_label
+from aiface.pipeline import Analysis
+from aiface.session import Person
+from aiface.verdict import Verdict
+
+CLASS_COLOURS = ("#22704f", "#c81e3c")
+_VERDICT_COLOURS = {verdict: tuple(value / 255 for value in colour) for verdict, colour in COLOURS.items()}
+
+
+def png(figure: Figure, dpi: int = 110) -> bytes:
+    """A figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def data_url(figure: Figure) -> str:
+    """A figure as a `data:` URL, to stand inside an HTML page."""
+    return "data:image/png;base64," + base64.b64encode(png(figure)).decode()
+
+
+def grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int = 8, colours: Sequence = ()) -> Figure:
+    """Small pictures in rows, each with a title above."""
+    rows = max(1, -(-len(images) // columns))
+    figure = Figure(figsize=(1.5 * columns, 1.75 * rows), layout="constrained")
+    for axes in (all_axes := figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+    for i, (axes, image, title) in enumerate(zip(all_axes, images, titles, strict=False)):
+        axes.imshow(image)
+        axes.set_title(title, fontsize=8, color=colours[i] if len(colours) else "black")
+    return figure
+
+
+def samples(images: Sequence[np.ndarray], labels: Sequence[int], sources: Sequence[str], columns: int = 8) -> Figure:
+    """Crops with their source, coloured by class."""
+    titles = [f"{NAMES[label]}: {source}" for label, source in zip(labels, sources, strict=True)]
+    return grid(images, titles, columns, [CLASS_COLOURS[label] for label in labels])
+
+
+def history(rows: Sequence[dict]) -> Figure:
+    """Loss and validation AUC by epoch, from a run's history."""
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [row["epoch"] + 1 for row in rows]
+    left.plot(epochs, [row["loss"] for row in rows], color="black")
+    left.set(xlabel="epoch", ylabel="training loss")
+    for key in sorted({key for row in rows for key in row if key.startswith("auc")}):
+        style = {"color": "black", "linewidth": 2} if key == "auc" else {"linewidth": 1}
+        right.plot(epochs, [row[key] for row in rows], label=key.removeprefix("auc/") or key, **style)
+    right.set(xlabel="epoch", ylabel="validation AUC")
+    right.legend(fontsize=8)
+    return figure
+
+
+def performance(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> Figure:
+    """ROC curve, confusion at the AI threshold, and the scores of both classes."""
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    roc, matrix, histogram = figure.subplots(1, 3)
+    _roc(roc, scores, labels)
+    _confusion(matrix, scores, labels, calibration.ai_from)
+    _histogram(histogram, scores, labels, calibration)
+    return figure
+
+
+def _roc(axes, scores: np.ndarray, labels: np.ndarray) -> None:
+    false_positive, true_positive, _ = roc_curve(labels, scores)
+    axes.plot(false_positive, true_positive, color="black")
+    axes.plot((0, 1), (0, 1), color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="false-positive rate", ylabel="true-positive rate", aspect="equal")
+    axes.set_title(f"ROC, AUC {roc_auc_score(labels, scores):.3f}")
+
+
+def _confusion(axes, scores: np.ndarray, labels: np.ndarray, threshold: float) -> None:
+    counts = confusion_matrix(labels, scores >= threshold, labels=(REAL, AI))
+    axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Greys", vmin=0, vmax=1.6)
+    for (row, column), number in np.ndenumerate(counts):
+        axes.text(column, row, number, ha="center", va="center", fontsize=13)
+    axes.set(xticks=(0, 1), xticklabels=("not called AI", "called AI"), yticks=(0, 1), yticklabels=NAMES)
+    axes.set_title(f"at the threshold {threshold:.2f}")
+
+
+def _histogram(axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
+    for label, name in enumerate(NAMES):
+        axes.hist(scores[labels == label], np.linspace(0, 1, 31), alpha=0.6, color=CLASS_COLOURS[label], label=name)
+    _band(axes.axvspan, calibration)
+    axes.set(xlabel="score, P(AI)", ylabel="faces", xlim=(0, 1))
+    axes.legend(fontsize=8)
+    axes.set_title("scores")
+
+
+def _band(span, calibration: Calibration) -> None:
+    span(calibration.real_below, calibration.ai_from, color="orange", alpha=0.15, linewidth=0)
+
+
+def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
+    """Each person's scores over time, with the inconclusive band shaded."""
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    axes = figure.subplots()
+    _band(axes.axhspan, calibration)
+    for number, (person, verdict) in enumerate(zip(analysis.people, analysis.verdicts, strict=True), 1):
+        times = [sighting.time for sighting in person.sightings]
+        scores = [sighting.score for sighting in person.sightings]
+        axes.plot(times, scores, ".-", linewidth=1, label=f"person {number}: {verdict_label(verdict)}")
+    axes.set(xlabel="time in s", ylabel="score, P(AI)", ylim=(-0.02, 1.02), xlim=(0, max(analysis.seconds, 0.1)))
+    if analysis.people:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    else:
+        axes.text(0.5, 0.5, "no face found", transform=axes.transAxes, ha="center", va="center", color="grey")
+    return figure
+
+
+def gallery(people: Sequence[Person], verdicts: Sequence[Verdict]) -> Figure:
+    """A row of each person's clearest crops, with the moment and the score of each."""
+    width = max((len(person.gallery) for person in people), default=1)
+    images, titles, colours = [], [], []
+    for number, (person, verdict) in enumerate(zip(people, verdicts, strict=True), 1):
+        row = sorted(person.gallery, key=lambda pair: pair[0].time)
+        images += [crop for _, crop in row] + [np.full((1, 1, 3), 255, np.uint8)] * (width - len(row))
+        titles += [f"{number}: {s.time:.1f} s, {s.score:.2f}" for s, _ in row] + [""] * (width - len(row))
+        colours += [_VERDICT_COLOURS[verdict.verdict]] * width
+    return grid(images, titles, width, colours)

@@ -1,0 +1,133 @@
+"""What was found, as one HTML page that needs no other file, and as JSON."""
+
+from html import escape
+from pathlib import Path
+
+import aiface
+from aiface import plots
+from aiface.detector import Detector
+from aiface.files import sha256, write_json, write_text
+from aiface.overlay import COLOURS
+from aiface.pipeline import Analysis
+from aiface.session import Person
+from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
+
+WORDS = {REAL: "looks real", AI: "looks AI-generated", INCONCLUSIVE: "inconclusive"}
+NOT_PROOF = (
+    "This is a statistical judgement, not proof. Another generator, heavy compression or an edit can fool it either "
+    "way: weigh it together with where the picture comes from."
+)
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+img {{ max-width: 100% }} table {{ border-collapse: collapse }} .wide {{ overflow-x: auto }}
+td, th {{ text-align: left; padding: .25rem .75rem .25rem 0; vertical-align: top }}
+.verdict {{ color: white; background: rgb{colour}; padding: .2rem .6rem; border-radius: .3rem }}
+small, footer {{ color: #555 }} code {{ overflow-wrap: anywhere }}
+</style></head><body>
+<h1>{title}</h1>
+<p><span class="verdict">{words}</span> {sure}</p>
+<p>{not_proof}</p>
+<h2>People</h2><div class="wide">{people}</div>
+{pictures}
+<h2>Performance</h2><p>{performance}</p>{warnings}
+<footer><h2>How this was made</h2><p>aiface {version}, detector <code>{detector}</code>,
+sha256 of its network <code>{model_hash}</code>{file_hash}. {trained_on}</p></footer>
+</body></html>
+"""
+
+
+def sentence(verdict: Verdict) -> str:
+    """A verdict as one sentence for people: the score, what it rests on, and the reasons."""
+    score = "no score" if verdict.score is None else f"score {verdict.score:.2f} (0 real, 1 AI)"
+    steady = (
+        f", the middle 80 % between {verdict.interval[0]:.2f} and {verdict.interval[1]:.2f}" if verdict.interval else ""
+    )
+    reasons = f"; {', '.join(verdict.reasons)}" if verdict.reasons else ""
+    return f"{score}, from {verdict.faces} face{'s' * (verdict.faces != 1)}{steady}{reasons}"
+
+
+def people_lines(analysis: Analysis) -> list[str]:
+    """One line per person: `person 1, 0.0 to 9.8 s: looks real, score 0.03 ...`."""
+    if not analysis.people:
+        return [f"nobody: {WORDS[analysis.verdict.verdict]}, {', '.join(analysis.verdict.reasons)}"]
+    judged = zip(analysis.people, analysis.verdicts, strict=True)
+    return [
+        f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.verdict]}, {sentence(verdict)}"
+        for number, (person, verdict) in enumerate(judged, 1)
+    ]
+
+
+def _when(person: Person, moving: bool) -> str:
+    first, last = person.sightings[0].time, person.sightings[-1].time
+    return f", {first:.1f} to {last:.1f} s" if moving else ""
+
+
+def write_report(analysis: Analysis, detector: Detector, out: str | Path) -> Path:
+    """Write `out` (HTML) and the same figures beside it as `.json`; return the page's path."""
+    out = Path(out)
+    write_json(out.with_suffix(".json"), as_json(analysis, detector))
+    write_text(out, as_html(analysis, detector))
+    return out
+
+
+def as_json(analysis: Analysis, detector: Detector) -> dict:
+    """The row of `analyze --json` with every sighting, the performance and what is needed to repeat it."""
+    row = analysis.row()
+    for entry, person in zip(row["people"], analysis.people, strict=True):
+        entry["sightings"] = [{"time": s.time, "score": s.score, "box": list(s.box)} for s in person.sightings]
+    return row | {
+        "report_version": 1,
+        "warnings": analysis.warnings,
+        "interrupted": analysis.interrupted,
+        "performance": analysis.performance,
+        "file_sha256": _file_hash(analysis),
+        "detector": {"name": detector.name, "sha256": detector.card["sha256"]},
+        "aiface": aiface.__version__,
+    }
+
+
+def _file_hash(analysis: Analysis) -> str | None:
+    path = Path(analysis.path)
+    return sha256(path) if path.is_file() else None
+
+
+def as_html(analysis: Analysis, detector: Detector) -> str:
+    """The page. Whatever comes from outside, a file's name first of all, is escaped."""
+    verdict, file_hash = analysis.verdict, _file_hash(analysis)
+    warnings = "".join(f"<p><strong>Note:</strong> {escape(warning)}</p>" for warning in analysis.warnings)
+    return _PAGE.format(
+        title=escape(Path(analysis.path).name or analysis.path),
+        colour=COLOURS[verdict.verdict],
+        words=WORDS[verdict.verdict],
+        sure=escape(sentence(verdict)),
+        not_proof=NOT_PROOF,
+        people="".join(f"<p>{escape(line)}</p>" for line in people_lines(analysis)),
+        pictures=_pictures(analysis, detector),
+        performance=escape(performance_line(analysis)) or "not measured",
+        warnings=warnings,
+        version=aiface.__version__,
+        detector=escape(detector.name),
+        model_hash=detector.card["sha256"],
+        file_hash=f", sha256 of the file <code>{file_hash}</code>" if file_hash else "",
+        trained_on=escape(str(detector.card["training"].get("summary", ""))),
+    )
+
+
+def _pictures(analysis: Analysis, detector: Detector) -> str:
+    if not analysis.people:
+        return ""
+    figures = [("Faces", plots.gallery(analysis.people, analysis.verdicts))]
+    if analysis.moving:
+        figures.insert(0, ("Scores over time", plots.timeline(analysis, detector.calibration)))
+    return "".join(f'<h2>{name}</h2><img alt="{name}" src="{plots.data_url(figure)}">' for name, figure in figures)
+
+
+def performance_line(analysis: Analysis) -> str:
+    """`1.9 s of clip per second; ms for each judged frame: read 5.0, find 9.1, ...`, or nothing for an image."""
+    if not analysis.performance:
+        return ""
+    stages = ", ".join(f"{name} {value:.1f}" for name, value in analysis.performance.items() if name != "speed")
+    speed = analysis.performance["speed"]
+    return f"{analysis.frames} frames judged, {speed:.1f} s of clip per second; ms a frame: {stages}"

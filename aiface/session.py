@@ -1,0 +1,108 @@
+"""Follow people through frames and judge them: the one loop under files, cameras and notebooks."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aiface.crop import crop_face, face_quad, sharpness
+from aiface.detector import Detector
+from aiface.faces import Face, FaceFinder
+from aiface.tracking import ShotDetector, Tracker
+from aiface.verdict import Sighting, Verdict, judge_person
+from aiface.video import Frame
+
+GALLERY = 8  # crops kept of each person
+
+
+@dataclass
+class Person:
+    """Someone followed through a clip, or one face of an image.
+
+    gallery: up to 8 pairs of a `Sighting` and its crop, uint8 `(256, 256, 3)`: the largest usable faces.
+    """
+
+    id: int
+    sightings: list[Sighting] = field(default_factory=list)
+    gallery: list[tuple[Sighting, np.ndarray]] = field(default_factory=list)
+
+    def see(self, sighting: Sighting, crop: np.ndarray) -> None:
+        """Add a look at this person."""
+        self.sightings.append(sighting)
+        self.gallery.append((sighting, crop))
+        if len(self.gallery) > GALLERY:
+            self.gallery.remove(min(self.gallery, key=lambda pair: (pair[0].flaw is None, pair[0].side)))
+
+
+class Stopwatch:
+    """Adds up wall-clock seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.calls: dict[str, int] = defaultdict(int)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time a `with` block as part of `stage`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
+            self.calls[stage] += 1
+
+    def timed(self, stage: str, items: Iterable) -> Iterator:
+        """Pass `items` on, timing how long each takes to come."""
+        items = iter(items)
+        while True:
+            with self(stage):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
+    def table(self) -> dict[str, float]:
+        """Mean milliseconds a call, by stage."""
+        return {stage: 1000 * seconds / self.calls[stage] for stage, seconds in self.seconds.items()}
+
+
+class Session:
+    """Everything seen so far in one clip or camera, frame by frame: `people` by track id."""
+
+    def __init__(self, finder: FaceFinder, detector: Detector, moving: bool = True):
+        self.people: dict[int, Person] = {}
+        self.stopwatch = Stopwatch()
+        self.moving = moving
+        self._finder, self._detector = finder, detector
+        self._tracker, self._shots = Tracker(), ShotDetector()
+
+    def update(self, frame: Frame) -> list[tuple[Person, Sighting]]:
+        """Find, tell apart and score the faces in a frame; each comes back with the person it belongs to."""
+        with self.stopwatch("find"):
+            faces = self._finder(frame.image)
+        with self.stopwatch("crop"):
+            crops = [crop_face(frame.image, face) for face in faces]
+        with self.stopwatch("score"):
+            scores = self._detector.score(np.stack(crops)) if crops else ()
+        if self._shots.is_cut(frame.image):
+            self._tracker.end_all()
+        ids = self._tracker.update(np.array([face.box for face in faces]), frame.time)
+        return [self._see(*seen, frame.time) for seen in zip(ids, faces, crops, scores, strict=True)]
+
+    def _see(self, id: int, face: Face, crop: np.ndarray, score: float, at: float) -> tuple[Person, Sighting]:
+        person = self.people.setdefault(id, Person(id))
+        sighting = sight(face, crop, score, at)
+        person.see(sighting, crop)
+        return person, sighting
+
+    def judge(self, person: Person) -> Verdict:
+        """The person's verdict on what was seen so far."""
+        return judge_person(person.sightings, self._detector.calibration, self.moving)
+
+
+def sight(face: Face, crop: np.ndarray, score: float, at: float) -> Sighting:
+    """What is remembered of a face seen `at` seconds."""
+    return Sighting(at, face.box, float(score), face_quad(face.landmarks).side, sharpness(crop))

@@ -1,0 +1,253 @@
+"""Fine-tuning in phases, resumable after any interruption with the same result.
+
+The loop over epochs is ours and the epoch is Keras's `fit`: what has to survive an interruption is then a few arrays
+and a few numbers, written after every epoch, rather than the hidden state of callbacks (keras#14862, keras#17012).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from aiface.batches import BalancedBatches, groups
+from aiface.errors import DataError, ModelError
+from aiface.files import atomic_path, write_json
+from aiface.network import FROM_SCRATCH, build, initialise, predict_logits, set_trainable
+from aiface.quiet import keras
+from aiface.shards import CropSet
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some epochs at one learning rate (its peak: cosine decay after a warm-up) and one window size in pixels."""
+
+    epochs: int
+    learning_rate: float
+    size: int
+    whole_network: bool = True
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Every choice of a training run; saved in its folder.
+
+    average: momentum of the running average of the weights, taken after every epoch; it is what is validated and kept.
+    patience: epochs without a better validation AUC after which training ends.
+    """
+
+    backbone: str = "mobilenet_v2"
+    init: str = "imagenet"
+    phases: tuple[Phase, ...] = (Phase(1, 1e-3, 160, False), Phase(30, 3e-4, 160), Phase(5, 1e-4, 256))
+    batch_size: int = 32
+    steps_per_epoch: int = 250
+    weight_decay: float = 1e-4
+    dropout: float = 0.2
+    average: float = 0.7
+    patience: int = 10
+    degrade: bool = True
+    policy: str = "float32"
+    workers: int = 2
+    seed: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases together."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def phase_at(self, epoch: int) -> tuple[Phase, int]:
+        """The phase that an epoch belongs to, and that phase's first epoch."""
+        start = 0
+        for phase in self.phases:
+            if epoch < start + phase.epochs:
+                return phase, start
+            start += phase.epochs
+        raise IndexError(epoch)
+
+
+@dataclass
+class Progress:
+    """What a run has reached: all of it but the arrays."""
+
+    epoch: int = 0
+    best_auc: float = -1.0
+    best_epoch: int = -1
+    history: list[dict] = field(default_factory=list)
+
+
+def train(
+    config: TrainConfig,
+    crops: CropSet,
+    run: str | Path,
+    on_epoch: Callable[[dict], None] | None = None,
+    verbose: int | str = "auto",
+) -> tuple[keras.Model, Progress]:
+    """Fine-tune on the `train` split of `crops`, choose by its `valid` split, and return the best averaged network.
+
+    A `run` folder that holds an earlier part of the same training is continued. `on_epoch` gets the history's row
+    after each epoch. Raises `DataError` if a split is missing, `ModelError` if the folder holds another training.
+    """
+    run, crops_train, crops_valid = Path(run), crops.split("train"), crops.split("valid")
+    for name, part in (("train", crops_train), ("valid", crops_valid)):
+        if len(set(part.labels.tolist())) < 2:
+            raise DataError(
+                f"{crops.folder}: expected both classes in the split {name}, found {len(part)} crops of one"
+            )
+    _claim(run, config)
+    keras.utils.set_random_seed(config.seed)
+    trainer = _Trainer(config, crops_train, crops_valid, run)
+    trainer.resume()
+    while not trainer.finished:
+        row = trainer.run_epoch(verbose)
+        trainer.save()
+        if on_epoch:
+            on_epoch(row)
+    return trainer.best_model(), trainer.progress
+
+
+def _claim(run: Path, config: TrainConfig) -> None:
+    """Write the configuration into a new run folder, or make sure that an old one holds the same."""
+    path, wanted = run / "config.json", json.loads(json.dumps(asdict(config)))
+    if not path.exists():
+        write_json(path, wanted)
+        return
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if differs := sorted(key for key in wanted | found if wanted.get(key) != found.get(key)):
+        raise ModelError(
+            f"{run}: expected a run with this configuration, found one that differs in {', '.join(differs)}; "
+            "choose another folder, or delete this one to start anew"
+        )
+
+
+class _Trainer:
+    """One run: the network, its optimizer, the averaged weights, and where it stands."""
+
+    def __init__(self, config: TrainConfig, train: CropSet, valid: CropSet, run: Path):
+        self.config, self.train, self.valid, self.run = config, train, valid, run
+        self.progress = Progress()
+        self.average: list[np.ndarray] | None = None
+        self.model: keras.Model | None = None
+        self.whole = build(config.backbone)  # validates on whole crops, in float32
+        self.callbacks = _tensorboard(run)
+
+    @property
+    def finished(self) -> bool:
+        waited = self.progress.epoch - 1 - self.progress.best_epoch
+        return self.progress.epoch >= self.config.epochs or waited >= self.config.patience
+
+    def run_epoch(self, verbose: int | str) -> dict:
+        epoch = self.progress.epoch
+        phase, start = self.config.phase_at(epoch)
+        if self.model is None or epoch == start:
+            self._enter(phase)
+        batches = BalancedBatches(
+            self.train, phase.size, self.config.batch_size, self.config.steps_per_epoch,
+            (self.config.seed, epoch), self.config.degrade, self.config.workers,
+        )  # fmt: skip
+        history = self.model.fit(
+            batches,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=verbose,
+            callbacks=self.callbacks,
+            shuffle=False,
+        ).history
+        self._update_average(epoch == start)
+        return self._record({"epoch": epoch, "size": phase.size, "loss": history["loss"][-1]})
+
+    def _enter(self, phase: Phase) -> None:
+        """Start a phase: the network so far at the phase's size, and a new optimizer."""
+        config, before = self.config, self.model
+        self.model = build(config.backbone, phase.size, config.dropout, config.policy)
+        if before is None:
+            initialise(self.model, config.init)
+        else:
+            self.model.set_weights(self.average)
+        set_trainable(self.model, phase.whole_network, batch_norm=config.init == FROM_SCRATCH)
+        steps = config.steps_per_epoch
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.1 * phase.learning_rate, decay_steps=max(1, phase.epochs * steps - steps // 4), alpha=0.02,
+            warmup_target=phase.learning_rate, warmup_steps=steps // 4,
+        )  # fmt: skip
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
+        optimizer.build(self.model.trainable_variables)
+        self.model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+
+    def _update_average(self, first: bool) -> None:
+        """Average the weights over epochs; a phase starts its own average, since the head's phase is short."""
+        weights = self.model.get_weights()
+        if first or self.average is None:
+            self.average = weights
+        momentum = self.config.average
+        self.average = [momentum * a + (1 - momentum) * w for a, w in zip(self.average, weights, strict=True)]
+
+    def _record(self, row: dict) -> dict:
+        """Validate the averaged weights, keep them if they are the best, and add the epoch to the history."""
+        self.whole.set_weights(self.average)
+        row |= validation_auc(predict_logits(self.whole, self.valid.batches()), self.valid)
+        if row["auc"] > self.progress.best_auc:
+            self.progress.best_auc, self.progress.best_epoch = row["auc"], row["epoch"]
+            _save_arrays(self.run / "best.npz", self.average)
+        self.progress.history.append(row)
+        self.progress.epoch += 1
+        return row
+
+    def save(self) -> None:
+        """Write the arrays under a name of their own, then `progress.json`, which makes them count."""
+        path = self.run / f"state-{self.progress.epoch:05}.npz"
+        arrays = [np.asarray(v) for v in (*self.model.variables, *self.model.optimizer.variables)]
+        _save_arrays(path, [*arrays, *self.average])
+        write_json(self.run / "progress.json", asdict(self.progress))
+        for old in self.run.glob("state-*.npz"):
+            if old != path:
+                old.unlink()
+
+    def resume(self) -> None:
+        """Load what `save` wrote, if anything."""
+        path = self.run / "progress.json"
+        if not path.exists():
+            return
+        self.progress = Progress(**json.loads(path.read_text(encoding="utf-8")))
+        self._enter(self.config.phase_at(self.progress.epoch - 1)[0])
+        arrays = _load_arrays(self.run / f"state-{self.progress.epoch:05}.npz")
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        for variable, array in zip(variables, arrays, strict=False):
+            variable.assign(array)
+        self.average = arrays[len(variables) :]
+
+    def best_model(self) -> keras.Model:
+        """The network with the weights that validated best, in float32 and at the size of a crop."""
+        self.whole.set_weights(_load_arrays(self.run / "best.npz"))
+        return self.whole
+
+
+def _save_arrays(path: Path, arrays: list[np.ndarray]) -> None:
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **{f"{i:05}": array for i, array in enumerate(arrays)})
+
+
+def _load_arrays(path: Path) -> list[np.ndarray]:
+    try:
+        with np.load(path) as stored:
+            return [stored[key] for key in sorted(stored.files)]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path}: expected the saved state of a run, found none that can be read ({error})") from None
+
+
+def _tensorboard(run: Path) -> list[keras.callbacks.Callback]:
+    """TensorBoard's log where TensorFlow writes it; on other backends `progress.json` holds the history alone."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    return [keras.callbacks.TensorBoard(str(run / "tensorboard"), write_graph=False)]
+
+
+def validation_auc(logits: np.ndarray, crops: CropSet) -> dict[str, float]:
+    """AUC within each group that holds both classes (`auc/NAME`), and their mean (`auc`), by which runs are chosen."""
+    group, found = groups(crops), {}
+    for name in np.unique(group):
+        inside = group == name
+        if len(set(crops.labels[inside].tolist())) == 2:
+            found[f"auc/{name}"] = float(roc_auc_score(crops.labels[inside], logits[inside]))
+    return {"auc": float(np.mean(list(found.values())))} | found

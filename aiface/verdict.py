@@ -1,0 +1,113 @@
+"""From the scores of single faces to one verdict per person, and from people to one verdict per input.
+
+Three answers: `real`, `ai`, `inconclusive`. No face is never a score.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit
+from scipy.stats import trim_mean
+
+from aiface.calibration import Calibration
+
+REAL, AI, INCONCLUSIVE = "real", "ai", "inconclusive"
+
+MIN_SIDE = 64  # pixels of the source under the crop: training never saw less
+MIN_SHARPNESS = 1.5  # of `aiface.crop.sharpness`: half the faces fall below it at the heaviest blur of training
+MIN_FACES = 3  # a person in a video is not judged on fewer
+TRIM = 0.1  # share of the lowest and of the highest scores that the pooled score leaves out
+CLIP = 1e-6  # keeps logits finite
+
+NO_FACE = "no face found"
+TOO_SMALL = f"face too small (under {MIN_SIDE} pixels across the crop)"
+TOO_BLURRED = "face too blurred"
+TOO_FEW = f"too few frames (under {MIN_FACES} usable)"
+BETWEEN = "the score lies between the thresholds"
+_UNJUDGED = {NO_FACE, TOO_SMALL, TOO_BLURRED, TOO_FEW}
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One look at one person's face.
+
+    time: seconds from the start. box: x, y, width, height in pixels of the frame. score: P(AI).
+    side: pixels of the source along the crop's side. sharpness: of the crop, see `aiface.crop.sharpness`.
+    """
+
+    time: float
+    box: tuple[float, float, float, float]
+    score: float
+    side: float
+    sharpness: float
+
+    @property
+    def flaw(self) -> str | None:
+        """Why this face can't be judged, or None if it can."""
+        if self.side < MIN_SIDE:
+            return TOO_SMALL
+        return TOO_BLURRED if self.sharpness < MIN_SHARPNESS else None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An answer and what it rests on.
+
+    score: pooled P(AI), or None if there was no face to score. interval: the middle 80 % of the single faces'
+    scores, or None for one face: how steady they were, not how sure the answer is. faces: number judged.
+    """
+
+    verdict: str
+    score: float | None
+    interval: tuple[float, float] | None = None
+    faces: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+def judge_person(sightings: Sequence[Sighting], calibration: Calibration, moving: bool) -> Verdict:
+    """One person's verdict from all looks at their face; `moving` for a video, where one look is not enough.
+
+    Faces that can't be judged don't count; if no other is left, they give the score but no verdict.
+    """
+    usable = [s for s in sightings if s.flaw is None]
+    scores = np.array([s.score for s in usable or sightings], np.float64)
+    pooled = pool(scores)
+    interval = tuple(map(float, np.quantile(scores, (0.1, 0.9)))) if len(scores) > 1 else None
+    if not usable:
+        reasons = tuple(sorted({s.flaw for s in sightings}))
+        return Verdict(INCONCLUSIVE, pooled, interval, 0, reasons)
+    if moving and len(usable) < MIN_FACES:
+        return Verdict(INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
+    verdict = decide(pooled, calibration)
+    reasons = (BETWEEN,) if verdict == INCONCLUSIVE else ()
+    return Verdict(verdict, pooled, interval, len(usable), reasons)
+
+
+def pool(scores: np.ndarray) -> float:
+    """Trimmed mean of scores `(n,)` in logit space, back as P(AI)."""
+    return float(expit(trim_mean(logit(np.clip(scores, CLIP, 1 - CLIP)), TRIM)))
+
+
+def decide(score: float, calibration: Calibration) -> str:
+    """The answer that a score stands for."""
+    if score >= calibration.ai_from:
+        return AI
+    return REAL if score < calibration.real_below else INCONCLUSIVE
+
+
+def judge_input(people: Sequence[Verdict]) -> Verdict:
+    """The verdict on an image or a clip: its most suspicious person's.
+
+    One AI face makes the input `ai`. People who could not be judged (too small, too blurred, too short in view) don't
+    keep it from `real` as long as someone could.
+    """
+    if not people:
+        return Verdict(INCONCLUSIVE, None, None, 0, (NO_FACE,))
+    judged = [person for person in people if not _UNJUDGED & set(person.reasons)]
+    worst = max(judged or people, key=lambda person: (person.verdict == AI, person.score))
+    undecided = [person for person in judged if person.verdict == INCONCLUSIVE]
+    if worst.verdict == REAL and undecided:
+        worst = max(undecided, key=lambda person: person.score)
+    faces = sum(person.faces for person in people)
+    return Verdict(worst.verdict, worst.score, worst.interval, faces, worst.reasons)

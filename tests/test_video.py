@@ -1,0 +1,590 @@
+import itertools
+import re
+import struct
+import threading
+import time
+from fractions import Fraction
+from types import SimpleNamespace
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from aiface import video
+from aiface.errors import VideoError
+from aiface.video import Frame, open_video, sample
+from aiface.writer import VideoWriter
+
+WIDTH, HEIGHT = 64, 48
+QUARTERS = {(0, 0): (220, 30, 30), (0, 1): (30, 200, 30), (1, 0): (40, 40, 230), (1, 1): (230, 230, 230)}
+
+
+def picture(width=WIDTH, height=HEIGHT):
+    """Red, green, blue and white quarters: shows swapped channels and wrong turns at once."""
+    image = np.empty((height, width, 3), np.uint8)
+    for (row, column), colour in QUARTERS.items():
+        rows = slice(row * height // 2, (row + 1) * height // 2)
+        image[rows, column * width // 2 : (column + 1) * width // 2] = colour
+    return image
+
+
+def noise(index):
+    """Frames that don't compress, so that bytes cut off a file are frames cut off."""
+    return np.random.default_rng(index).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+
+
+def seconds(count, step=0.1):
+    return [step * index for index in range(count)]
+
+
+def write_clip(
+    path, times=(), image=None, size=(WIDTH, HEIGHT), codec="libx264", tone=None, audio="aac", aspect=1, **options
+):
+    """A clip with a frame at each of `times`; `tone` (start, end) adds a tone between these seconds."""
+    with av.open(str(path), "w", container_options=options) as container:
+        frames = container.add_stream(codec, rate=30, options={"g": "10"}) if len(times) else None
+        sound = container.add_stream(audio, rate=16_000) if tone else None
+        if frames:
+            frames.width, frames.height = size
+            frames.pix_fmt = "yuv420p"
+            frames.codec_context.sample_aspect_ratio = aspect
+            frames.codec_context.time_base = frames.time_base = Fraction(1, 1000)
+            for index, at in enumerate(times):
+                shown = image(index) if image else picture(*size)
+                frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
+                frame.pts, frame.time_base = round(at * 1000), Fraction(1, 1000)
+                container.mux(frames.encode(frame))
+            container.mux(frames.encode(None))
+        if sound:
+            write_tone(container, sound, *tone)
+    return path
+
+
+def write_tone(container, stream, start, end):
+    wave = np.sin(np.arange(round((end - start) * 16_000)) * 0.2, dtype=np.float32)[None]
+    layout = {"format": "fltp", "layout": "mono"}
+    if stream.codec_context.format.name != "fltp":
+        wave, layout["format"] = (wave * 30_000).astype(np.int16), "s16"
+    for at in range(0, wave.shape[1], 1024):
+        frame = av.AudioFrame.from_ndarray(wave[:, at : at + 1024], **layout)
+        frame.sample_rate, frame.pts = 16_000, round(start * 16_000) + at
+        frame.time_base = Fraction(1, 16_000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def turned(path, degrees):
+    """Write the rotation a telephone writes, clockwise, into the track header of an MP4."""
+    matrix = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
+    a, b, c, d = (65536 * value for value in matrix)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 44
+    content[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    return path
+
+
+def read(source, **options):
+    with open_video(source, **options) as frames:
+        return list(frames)
+
+
+def times_of(frames):
+    return pytest.approx([frame.time for frame in frames], abs=2e-3)
+
+
+def assert_looks_like(image, expected, tolerance=12):
+    assert image.dtype == np.uint8
+    assert image.shape == expected.shape
+    assert image.flags.c_contiguous
+    assert np.median(np.abs(image.astype(int) - expected)) <= tolerance
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("mp4", "libx264"), ("mkv", "libx264"), ("ts", "libx264"), ("mov", "mpeg4")]
+)
+def test_frames_keep_their_own_times(tmp_path, suffix, codec):
+    times = [0.0, 0.04, 0.08, 0.5, 0.54, 1.5, 1.6]  # a variable frame rate
+    path = write_clip(tmp_path / f"clip.{suffix}", [1.0 + at for at in times], codec=codec)  # starts at 1 s
+    with open_video(path) as clip:
+        assert (clip.name, clip.live, clip.width, clip.height) == (str(path), False, WIDTH, HEIGHT)
+        assert clip.duration == pytest.approx(1.6, abs=1.2)
+        frames = list(clip)
+        assert list(clip) == []  # once
+    assert times == times_of(frames)
+    assert clip.warning is None
+    for frame in frames:
+        assert_looks_like(frame.image, picture())
+
+
+def test_closing_ends_the_frames(tmp_path):
+    with open_video(write_clip(tmp_path / "clip.mp4", seconds(60))) as clip:
+        frames = iter(clip)
+        assert len(list(itertools.islice(frames, 5))) == 5
+    assert list(frames) == []
+    assert clip.warning is None
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_clip_comes_upright(tmp_path, degrees):
+    with open_video(turned(write_clip(tmp_path / "clip.mp4", seconds(3)), degrees)) as clip:
+        image = next(iter(clip)).image
+        assert (clip.height, clip.width) == image.shape[:2]
+    assert_looks_like(image, np.rot90(picture(), -degrees // 90))
+
+
+def test_pixels_come_square(tmp_path):
+    """A 4:3 frame stored narrow, as broadcasters do, would else give narrow faces."""
+    (frame, *_) = read(write_clip(tmp_path / "clip.mp4", seconds(3), aspect=Fraction(3, 2)))
+    assert_looks_like(frame.image, picture(WIDTH * 3 // 2, HEIGHT))
+
+
+def test_bt709_colours(tmp_path):
+    """Written as BT.709 and said to be so: a reader that ignores the tag is off by about 15."""
+    with VideoWriter(tmp_path / "clip.mp4", WIDTH, HEIGHT) as writer:
+        writer.write(Frame(np.full((HEIGHT, WIDTH, 3), (200, 30, 60), np.uint8), 0.0))
+    (frame,) = read(tmp_path / "clip.mp4")
+    assert np.abs(frame.image.astype(int) - (200, 30, 60)).max() <= 5
+
+
+def test_size_may_change_and_time_starts_anew_midway(tmp_path):
+    parts = [write_clip(tmp_path / f"{w}.ts", seconds(20), size=(w, HEIGHT)) for w in (WIDTH, 96)]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames = read(joined)
+    assert [frame.image.shape[1] for frame in frames] == [WIDTH] * 20 + [96] * 20
+    assert seconds(40) == times_of(frames)
+
+
+@pytest.mark.parametrize(
+    ("pts", "expected"),
+    [
+        ([0, 10, 20, 30], [0, 0.1, 0.2, 0.3]),
+        ([500, 510, 540], [0, 0.1, 0.4]),  # from the first frame on
+        ([-20, -10, 0], [0, 0.1, 0.2]),
+        ([0, 10, None, 30], [0, 0.1, 0.2, 0.3]),  # a median step on
+        ([None, None, None], [0, 0.04, 0.08]),
+        ([None, 700, 710], [0, 0.04, 0.14]),
+        ([0, 10, 10, 20], [0, 0.1, 0.1, 0.2]),
+        ([0, 20, 10, 30], [0, 0.2, 0.2, 0.3]),  # never back
+        ([1000, 1010, 1020, 0, 10], [0, 0.1, 0.2, 0.3, 0.4]),  # starts anew
+        ([0, 10, 99999, 20, 30], [0, 0.1, 999.99, 1000.09, 1000.19]),
+    ],
+)
+def test_clock(pts, expected):
+    clock = video._Clock(Fraction(1, 100))
+    assert [clock.time(value) for value in pts] == pytest.approx(expected)
+
+
+def test_a_raw_stream_without_timestamps(tmp_path):
+    assert seconds(5, 0.04) == times_of(read(write_clip(tmp_path / "clip.h264", seconds(5))))
+
+
+def cut_off(path):
+    content = write_clip(path, seconds(60), noise, movflags="faststart").read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+
+
+def blank_middle(path):
+    content = bytearray(write_clip(path, seconds(60), noise, movflags="faststart").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 30_000] = bytes(30_000)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "least", "most", "last", "reason"),
+    [
+        (
+            cut_off,
+            25,
+            45,
+            4.5,
+            r"read \d+ frames, \d\.\d of about 5\.9 s: (\d+ damaged frames were left out, )?its end is missing",
+        ),
+        (
+            blank_middle,
+            30,
+            59,
+            5.9,
+            r"read \d+ frames, 5\.9 of about 5\.9 s: \d+ damaged frames were left out",
+        ),
+    ],
+)
+def test_a_damaged_clip_gives_what_it_has_and_says_so(tmp_path, spoil, least, most, last, reason):
+    spoil(tmp_path / "clip.mp4")
+    with open_video(tmp_path / "clip.mp4") as clip:
+        frames = list(clip)
+    assert least <= len(frames) <= most
+    assert frames[-1].time <= last + 0.01
+    for frame in frames:  # nothing smeared
+        assert_looks_like(frame.image, noise(round(frame.time * 10)), tolerance=40)
+    assert re.fullmatch(reason, clip.warning)
+
+
+def nothing(path):
+    return path / "missing.mp4"
+
+
+def empty(path):
+    (path / "empty.mp4").touch()
+    return path / "empty.mp4"
+
+
+def text(path, name="text.mp4"):
+    (path / name).write_text("not a video\n" * 50)
+    return path / name
+
+
+def plain_text(path):
+    return text(path, "text.txt")  # FFmpeg would render it
+
+
+def sound_only(path):
+    return write_clip(path / "sound.m4a", tone=(0, 0.5))
+
+
+def no_frames(path):
+    content = bytearray(write_clip(path / "zeros.mp4", seconds(5), movflags="faststart").read_bytes())
+    start = content.index(b"mdat") + 4
+    content[start:] = bytes(len(content) - start)
+    (path / "zeros.mp4").write_bytes(content)
+    return path / "zeros.mp4"
+
+
+def no_images(path):
+    (path / "notes.txt").touch()
+    return path
+
+
+def broken_images(path):
+    (path / "a.png").write_bytes(b"no image")
+    return path
+
+
+def closed_port(path):
+    return "http://user:secret@127.0.0.1:9/clip.mp4"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            nothing,
+            r"missing\.mp4: expected a video or a folder of images, found neither; check the path",
+        ),
+        (empty, r"empty\.mp4: expected a video, found an empty file; get another copy of it"),
+        (text, r"text\.mp4: expected a video, found what FFmpeg can't open \(Invalid data.*\); see whether it plays"),
+        (plain_text, r"text\.txt: expected a video stream, found none"),
+        (sound_only, r"sound\.m4a: expected a video stream, found none \(audio\); give a video"),
+        (no_frames, r"zeros\.mp4: expected frames, found none \(.+\); get another copy of it"),
+        (no_images, r"expected images in this folder, found none"),
+        (broken_images, r"expected frames, found none \(1 of 1 images could not be read\)"),
+        (
+            closed_port,
+            r"^http://127\.0\.0\.1:9/clip\.mp4: expected a video.*check address and network$",
+        ),
+    ],
+)
+def test_nothing_to_read(tmp_path, make, message):
+    with pytest.raises(VideoError, match=message):
+        open_video(make(tmp_path))
+
+
+def test_a_path_with_a_colon_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4", seconds(3)).rename("rtsp:clip.mp4")
+    assert len(read("rtsp:clip.mp4")) == 3
+
+
+def test_folder_of_images(tmp_path):
+    for index in (2, 0, 3):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), picture()[..., ::-1])
+    (tmp_path / "1.jpg").write_bytes(b"no image")
+    (tmp_path / "notes.txt").touch()
+    with open_video(tmp_path) as folder:
+        frames = list(folder)
+        assert (folder.width, folder.height, folder.duration) == (WIDTH, HEIGHT, pytest.approx(0.16))
+    assert times_of(frames) == [0, 0.08, 0.12]
+    assert [name for name, reason in folder.skipped if "1.jpg" in reason] == ["1.jpg"]
+    assert folder.warning == "1 of 4 images could not be read"
+    assert_looks_like(frames[0].image, picture(), tolerance=0)
+
+
+# Cameras
+
+
+class FakeCamera:
+    """Stands in for `cv2.VideoCapture`: red counts its frames, then comes what `end` gives."""
+
+    def __init__(self, count=10_000, opens=True, end=None):
+        self.count, self.opens, self.end = count, opens, end
+        self.reads = 0
+        self.released = threading.Event()
+
+    def __call__(self, index):
+        return self
+
+    def isOpened(self):
+        return self.opens
+
+    def read(self):
+        time.sleep(0.005)
+        if self.reads >= self.count and self.end:
+            return self.end()
+        self.reads += 1
+        return True, np.full((HEIGHT, WIDTH, 3), (0, 0, self.reads % 256), np.uint8)
+
+    def release(self):
+        self.released.set()
+
+
+def no_driver(index):
+    raise RuntimeError("no driver")
+
+
+@pytest.fixture
+def never():
+    """An event to block on as a dead camera does, set when the test ends so that its thread can too."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.mark.parametrize("source", [3, "3"])
+def test_camera_gives_its_newest_frame_once(source):
+    camera = FakeCamera()
+    with open_video(source, capture=camera) as live:
+        assert (live.name, live.live, live.duration) == ("camera 3", True, None)
+        assert (live.width, live.height) == (WIDTH, HEIGHT)
+        frames = list(itertools.islice(live, 3))
+        time.sleep(0.1)  # work on a frame, while others come and go
+        frames += itertools.islice(live, 1)
+    assert camera.released.wait(1)
+    counts = [int(frame.image[0, 0, 0]) for frame in frames]
+    assert counts == sorted(set(counts))
+    assert counts[-1] - counts[-2] > 5
+    assert [frame.image[0, 0, 2] for frame in frames] == [0] * 4
+    times = [frame.time for frame in frames]
+    assert times[0] == 0
+    assert times == sorted(set(times))
+    assert list(live) == []  # closed
+
+
+@pytest.mark.parametrize(
+    ("camera", "message"),
+    [
+        (FakeCamera(opens=False), "camera 7: expected a frame, but it can't be opened; close other programs"),
+        (no_driver, r"camera 7: expected a frame, but its driver failed \(no driver\)"),
+        (FakeCamera(count=0, end=lambda: (False, None)), "camera 7: expected a frame, but it stalled"),
+    ],
+)
+def test_camera_that_does_not_open(monkeypatch, camera, message):
+    monkeypatch.setattr(video, "CAMERA_TIMEOUT", 0.3)
+    with pytest.raises(VideoError, match=message):
+        open_video(7, capture=camera)
+    if isinstance(camera, FakeCamera):
+        assert camera.released.wait(1)
+
+
+def test_missing_camera_is_quiet(capfd):
+    with pytest.raises(VideoError, match="camera 97: expected a frame"):
+        open_video(97)
+    assert capfd.readouterr().err == ""
+
+
+def test_camera_that_blocks_while_it_opens(monkeypatch, never):
+    monkeypatch.setattr(video, "CAMERA_TIMEOUT", 0.2)
+    began = time.monotonic()
+    with pytest.raises(VideoError, match=r"it stalled: nothing for 0\.2 s"):
+        open_video(0, capture=lambda index: never.wait() and FakeCamera())
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("end", ["blocks", "gives nothing"])
+def test_camera_that_stalls_midway(monkeypatch, never, end):
+    monkeypatch.setattr(video, "CAMERA_TIMEOUT", 0.2)
+    camera = FakeCamera(count=5, end=(lambda: (never.wait(), None)) if end == "blocks" else (lambda: (False, None)))
+    frames = []
+    with (
+        open_video(0, capture=camera) as live,
+        pytest.raises(VideoError, match="camera 0: expected a frame, but it stalled"),
+    ):
+        frames.extend(live)  # keeps what came before
+    assert 1 <= camera.reads <= 6
+
+
+# Sampling
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "expected"),
+    [
+        ([], 5, []),
+        ([0], 5, [0]),
+        (seconds(11), 5, seconds(6, 0.2)),
+        (seconds(11), 10, seconds(11)),
+        (seconds(11), 1000, seconds(11)),  # never more than there are
+        (seconds(10), 2, [0, 0.5, 0.9]),  # the end is not lost
+        (seconds(12), 2, [0, 0.5, 1.0]),  # but 0.1 s of it is not missed
+        ([3.0, 3.1, 3.2, 3.3], 5, [3.0, 3.2]),  # the grid starts at the first frame
+        ([0, 0.21, 0.39, 0.41, 0.6], 5, [0, 0.21, 0.41, 0.6]),  # late frames don't shift the grid
+        ([0, 0.1, 5.0, 5.1, 5.2], 5, [0, 5.0, 5.2]),  # a gap is not made up for
+        ([0, 0, 0, 0.2, 0.2], 5, [0, 0.2]),
+        ([index / 1000 for index in range(1001)], 4, [0, 0.25, 0.5, 0.75, 1.0]),  # 1000 frames a second
+    ],
+)
+def test_sample(times, rate, expected):
+    frames = [Frame(None, at) for at in times]
+    assert [frame.time for frame in sample(frames, rate)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_sample_refuses(rate):
+    with pytest.raises(ValueError, match="expected a positive number of frames a second"):
+        next(sample([], rate))
+
+
+def test_sample_converts_only_what_it_gives(tmp_path, monkeypatch):
+    converted = []
+    upright = video._upright
+    monkeypatch.setattr(video, "_upright", lambda *args: converted.append(args) or upright(*args))
+    with open_video(write_clip(tmp_path / "clip.mp4", seconds(30))) as clip:
+        converted.clear()
+        frames = list(sample(clip, 1))
+    assert times_of(frames) == [0, 1, 2, 2.9]
+    assert len(converted) == 4
+    assert_looks_like(frames[-1].image, picture())
+
+
+# Writing
+
+
+def streams_of(path):
+    """Of each kind of stream: its codec, and the first and last time in seconds that a packet covers."""
+    found = {}
+    with av.open(str(path)) as container:
+        for packet in container.demux():
+            if packet.pts is not None:
+                kind, start = packet.stream.type, float(packet.pts * packet.time_base)
+                end = start + float((packet.duration or 0) * packet.time_base)
+                first, last = found.get(kind, SimpleNamespace(first=start, last=end)).__dict__.values()
+                found[kind] = SimpleNamespace(first=min(first, start), last=max(last, end))
+    return found
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (63, 48), (64, 47), (65, 49)])
+def test_written_frames_come_back(tmp_path, width, height):
+    times = [0.0, 0.04, 0.5, 0.5, 1.234]
+    with VideoWriter(tmp_path / "out.mp4", width, height) as writer:
+        for at in times:
+            writer.write(Frame(picture(width, height), at))
+    frames = read(tmp_path / "out.mp4")
+    assert times == times_of(frames)
+    for frame in frames:
+        assert_looks_like(frame.image, picture(width, height)[: height // 2 * 2, : width // 2 * 2])
+    content = (tmp_path / "out.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")  # plays while it loads
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_frame_of_another_size_is_scaled(tmp_path):
+    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT) as writer:
+        writer.write(Frame(picture(), 0.0))
+        writer.write(Frame(picture(WIDTH * 2, HEIGHT * 2), 0.1))
+    for frame in read(tmp_path / "out.mp4"):
+        assert_looks_like(frame.image, picture())
+
+
+@pytest.mark.parametrize(
+    ("tone", "start", "expected"),
+    [
+        ((0, 2), 0.0, (0.0, 2.0)),
+        ((0, 1), 0.0, (0.0, 1.0)),  # shorter than the picture
+        ((0, 5), 0.0, (0.0, 2.0)),  # longer: ends with the last frame written
+        ((0.5, 2), 0.0, (0.5, 2.0)),
+        ((0, 3), 0.5, (0.0, 2.0)),  # what comes before the first frame is left out
+    ],
+)
+def test_audio_is_copied_and_aligned(tmp_path, tone, start, expected):
+    source = write_clip(tmp_path / "in.mkv", [start + at for at in seconds(20)], tone=tone)
+    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT, audio_from=source) as writer:
+        for frame in read(source):
+            writer.write(frame)
+    assert writer.warning is None
+    audio = streams_of(tmp_path / "out.mp4")["audio"]
+    assert (audio.first, audio.last) == pytest.approx(expected, abs=0.14)  # AAC frames of 64 ms, and their lead
+
+
+@pytest.mark.parametrize(
+    ("make", "warning"),
+    [
+        (lambda path: write_clip(path / "in.mp4", seconds(5)), None),  # silent
+        (
+            lambda path: write_clip(path / "in.avi", seconds(5), tone=(0, 1), audio="pcm_mulaw"),
+            "MP4 can't hold pcm_mulaw",
+        ),
+        (nothing, "No such file"),
+        (text, "Invalid data"),
+    ],
+)
+def test_audio_left_out(tmp_path, make, warning):
+    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT, audio_from=make(tmp_path)) as writer:
+        writer.write(Frame(picture(), 0.0))
+    assert writer.warning is None if warning is None else warning in writer.warning
+    assert set(streams_of(tmp_path / "out.mp4")) == {"video"}
+
+
+@pytest.mark.parametrize(
+    ("error", "count", "kept"),
+    [(KeyboardInterrupt, 5, True), (KeyboardInterrupt, 0, False), (RuntimeError, 5, False)],
+)
+def test_interrupted_writing(tmp_path, error, count, kept):
+    source = write_clip(tmp_path / "in.mp4", seconds(60), tone=(0, 6))
+    with pytest.raises(error):
+        write_until(error, count, tmp_path / "out.mp4", audio_from=source)
+    assert {path.name for path in tmp_path.iterdir()} == ({"in.mp4", "out.mp4"} if kept else {"in.mp4"})
+    if kept:
+        assert times_of(read(tmp_path / "out.mp4")) == seconds(5)
+        assert streams_of(tmp_path / "out.mp4")["audio"].last == pytest.approx(0.5, abs=0.14)
+
+
+def write_until(error, count, path, audio_from=None):
+    with VideoWriter(path, WIDTH, HEIGHT, audio_from) as writer:
+        for at in seconds(count):
+            writer.write(Frame(picture(), at))
+        raise error
+
+
+def test_failed_writing_keeps_the_old_file(tmp_path):
+    (tmp_path / "out.mp4").write_text("old")
+    with pytest.raises(RuntimeError):
+        write_until(RuntimeError, 1, tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_text() == "old"
+
+
+def test_no_frames_no_file(tmp_path):
+    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("out.mp4", (1, 48), r"out\.mp4: expected frames of at least 2x2 pixels, found 1x48"),
+        (
+            "file/out.mp4",
+            (64, 48),
+            r"out\.mp4: expected to write a video here, but (Not a directory|File exists)",
+        ),
+    ],
+)
+def test_writing_refused(tmp_path, name, size, message):
+    (tmp_path / "file").touch()
+    with pytest.raises(VideoError, match=message), VideoWriter(tmp_path / name, *size) as writer:
+        writer.write(Frame(picture(*size), 0.0))
