@@ -1,12 +1,34 @@
-# make demo [VIDEO=path]   judge a clip: the environment, the fetching, the notebook, the report
-# make test                everything that can be tested on a CPU
-# make lint, make lock     style of the code; requirements.txt anew from requirements.in
+# make demo [VIDEO=clip.mp4]   judge a clip: environment, fetching, notebook, report
+# make test                    every test that needs no GPU
+# make lint                    the code's style
+# make lock                    requirements.txt anew from requirements.in
 PYTHON ?= python3
 VIDEO ?=
 OUT ?= output
+PY := .venv/bin/python
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint lock
 .DELETE_ON_ERROR:
 
 demo: .venv/done
-	.venv/bin/python -m benchmarks.demo --out "$(OUT)" $(if $(VIDEO),--video "$(VIDEO)")
+	@test -f weights/face_detection_yunet_2023mar.onnx || ./fetch.sh faces || true
+	@$(PY) -m aiface.demo --out "$(OUT)" $(if $(VIDEO),--video "$(VIDEO)")
+
+test: .venv/done
+	$(PY) -m pytest
+	@if command -v bats >/dev/null; then bats tests/shell; else echo "shell tests skipped: bats is not installed"; fi
+
+lint: .venv/done
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	shellcheck fetch.sh resizing.sh tests/shell/*.bash .ci/run
+
+lock:
+	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade requirements.in -o requirements.txt
+
+.venv/done: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
+	  f"expected Python 3.11 to 3.13 (what TensorFlow runs on), found {v[0]}.{v[1]}; name another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when all went well, 1 when something could not be judged or done, 2 for wrong use."""
     options = _parser().parse_args(arguments)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be valid text
     try:
         return options.run(options)
     except AifaceError as error:
@@ -30,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("aiface: stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # such as `| head -1`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="judge images, videos and folders of them")
     analyze.add_argument("paths", nargs="+", metavar="PATH", help="an image, a video, a URL, or a folder to search")
     analyze.add_argument("--json", action="store_true", help="print one JSON line for each input")
-    analyze.add_argument("--rate", type=_positive, default=5.0, help="frames judged per second of video (default 5)")
+    analyze.add_argument("--rate", type=_rate, default=5.0, help="frames judged per second of video (default 5)")
     analyze.set_defaults(run=_analyze)
 
     live = commands.add_parser("live", help="judge a camera in a window")
@@ -58,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     prepare = commands.add_parser("prepare", help="find and align the faces of data sets once, into shards of crops")
     prepare.add_argument("data", nargs="+", metavar="DATA", help="a folder with real/ and fake/ below it")
     prepare.add_argument("out", metavar="OUT", help="the folder for the shards; run again, it goes on where it stopped")
-    prepare.add_argument("--valid", type=float, default=0.1, metavar="SHARE",
+    prepare.add_argument("--valid", type=_share, default=0.1, metavar="SHARE",
                          help="share of a train split to validate on, where a source has no valid split")  # fmt: skip
     prepare.add_argument("--valid-sources", nargs="*", default=(), metavar="NAME", help="sources held out wholly")
     prepare.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
@@ -66,10 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a positive number, found {text}")
+def _rate(text: str) -> float:
+    if not 2 <= (value := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected at least 2, found {text}")
+    return value
+
+
+def _share(text: str) -> float:
+    if not 0 <= (value := float(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to below 1, found {text}")
     return value
 
 
@@ -84,7 +94,7 @@ def _analyze(options: argparse.Namespace) -> int:
     for analysis in analyze(options.paths, finder, detector, Settings(options.rate)):
         failed += analysis.error is not None
         if options.json:
-            print(json.dumps(analysis.row(), ensure_ascii=False), flush=True)
+            print(json.dumps(analysis.row()), flush=True)
         elif analysis.error:
             print(f"aiface: {analysis.error}", file=sys.stderr)
         else:
@@ -93,6 +103,8 @@ def _analyze(options: argparse.Namespace) -> int:
             )
         for warning in analysis.warnings:
             print(f"aiface: {analysis.path}: {warning}", file=sys.stderr)
+        if analysis.interrupted:
+            raise KeyboardInterrupt
     return 1 if failed else 0
 
 

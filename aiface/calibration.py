@@ -28,6 +28,10 @@ class Calibration:
     thresholds: Mapping[str, float]
     real_below: float
 
+    def __post_init__(self) -> None:
+        if not (0 < self.temperature < np.inf and 0 <= self.real_below <= self.ai_from):
+            raise ValueError(f"expected a positive temperature and 0 <= real_below <= the AI threshold, found {self}")
+
     @property
     def ai_from(self) -> float:
         """P(AI) from which a face is called AI-generated."""
@@ -35,21 +39,27 @@ class Calibration:
 
     def probability(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated P(AI), float32, of logits of any shape."""
-        return expit(np.asarray(logits, np.float64) / self.temperature).astype(np.float32)
+        return _probability(logits, self.temperature)
+
+
+def _probability(logits: np.ndarray, temperature: float) -> np.ndarray:
+    return expit(np.asarray(logits, np.float64) / temperature).astype(np.float32)
 
 
 def fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """Calibrate on validation logits `(n,)` with labels `(n,)` of REAL and AI.
 
-    Raises `DataError` if a class is missing.
+    Raises `DataError` if a class is missing, or if a logit is not finite, as after a training that diverged.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     if set(labels.tolist()) != {REAL, AI}:
         raise DataError(f"expected validation faces of both classes, found labels {sorted(set(labels.tolist()))}")
+    if not np.isfinite(logits).all():
+        raise DataError(f"expected finite logits, found {np.sum(~np.isfinite(logits))} others; train with a lower rate")
     temperature = fit_temperature(logits, labels)
-    scores = expit(logits / temperature)
+    scores = _probability(logits, temperature)
     thresholds = {str(rate): threshold_at(scores[labels == REAL], rate) for rate in FALSE_POSITIVE_RATES}
-    missed = float(np.quantile(scores[labels == AI], MISS_RATE))
+    missed = float(np.quantile(scores[labels == AI], MISS_RATE, method="lower"))
     return Calibration(temperature, thresholds, min(missed, thresholds[str(AI_RATE)]))
 
 
@@ -67,11 +77,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def threshold_at(real_scores: np.ndarray, rate: float) -> float:
     """The lowest score above which at most a share `rate` of real faces lies.
 
-    Of n faces at most floor(rate * n) may lie at or above it, so few faces give a careful threshold.
+    Of n faces at most floor(rate * n) may lie at or above it, so few faces give a careful threshold. It is the next
+    float32, as scores are: a float64 step would be lost when a score is rounded.
 
     >>> threshold_at(np.array([0.1, 0.2, 0.3, 0.4]), 0.25) > 0.3
     True
     """
-    descending = np.sort(real_scores)[::-1]
+    descending = np.sort(np.float32(real_scores))[::-1]
     allowed = int(rate * len(descending))
-    return float(np.nextafter(descending[allowed], 2.0))
+    return float(np.nextafter(descending[allowed], np.float32(2)))

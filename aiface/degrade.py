@@ -56,13 +56,17 @@ def rescale(image: np.ndarray, side: float) -> np.ndarray:
 def noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
     """Gaussian sensor noise of `sigma` grey levels, independent by pixel and channel."""
     grain = rng.standard_normal(image.shape, np.float32) * sigma
-    return np.clip(image + grain, 0, 255).astype(np.uint8)
+    return _to_uint8(image + grain)
 
 
 def tone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another exposure and white balance: contrast 0.75 to 1.25, brightness +-25, each channel's gain +-8 %."""
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.92, 1.08, 3)
-    return np.clip((image - 128.0) * gain + 128 + rng.uniform(-25, 25), 0, 255).astype(np.uint8)
+    return _to_uint8((image - 128.0) * gain + 128 + rng.uniform(-25, 25))
+
+
+def _to_uint8(image: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
 def tighten(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

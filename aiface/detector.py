@@ -25,12 +25,7 @@ from aiface.quiet import keras
 
 CARD_VERSION = 1
 WEIGHTS_PART = "model.weights.h5"  # within the .keras archive
-BATCH_SIZES = (
-    1,
-    4,
-    16,
-    64,
-)  # a batch is padded to the next of these: every new shape compiles the network anew
+BATCH_SIZES = (1, 4, 16)  # padded to the next: each new shape compiles the network anew; 64 is slower a face than 16
 
 
 class Detector:
@@ -65,17 +60,25 @@ class Detector:
 def save_bundle(
     model: keras.Model, folder: str | Path, calibration: Calibration, training: Mapping, metrics: Mapping
 ) -> Path:
-    """Write `model.keras` and then `card.json` into `folder`, and return it.
+    """Write `model.keras` and `card.json` into `folder`, and return it.
 
-    `training` says how the network was initialised and trained and on what; `metrics` what was measured.
+    `training` says how the network was initialised and trained and on what; `metrics` what was measured. Both files
+    are whole before either takes its place, so that saving, if it fails, leaves an earlier bundle as it was.
     """
     folder = Path(folder)
-    with atomic_path(folder / "model.keras") as path:
+    with atomic_path(folder / "card.json") as card_path, atomic_path(folder / "model.keras") as path:
         model.save(path)
         _halve(path)
-    card = {
+        write_json(card_path, _card(folder.name, model, calibration, training, metrics, sha256(path)))
+    return folder
+
+
+def _card(
+    name: str, model: keras.Model, calibration: Calibration, training: Mapping, metrics: Mapping, model_hash: str
+) -> dict:
+    return {
         "card_version": CARD_VERSION,
-        "name": folder.name,
+        "name": name,
         "backbone": model.name,
         "crop_version": CROP_VERSION,
         "input_size": CROP_SIZE,
@@ -85,10 +88,8 @@ def save_bundle(
         "metrics": dict(metrics),
         "versions": {"python": platform.python_version(), "keras": keras.__version__,
                      "backend": keras.backend.backend(), "numpy": np.__version__},
-        "sha256": sha256(folder / "model.keras"),
+        "sha256": model_hash,
     }  # fmt: skip
-    write_json(folder / "card.json", card)
-    return folder
 
 
 def _halve(path: Path) -> None:
@@ -163,7 +164,7 @@ def _read_card(path: Path) -> dict:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         Calibration(**card["calibration"]).probability(np.zeros(1))
-        return card | {"sha256": str(card["sha256"]), "name": str(card["name"])}
+        return card | {"sha256": str(card["sha256"]), "name": str(card["name"]), "training": dict(card["training"])}
     except FileNotFoundError:
         raise ModelError(
             f"{path}: expected a bundle's card, found no file; name a folder such as weights/mobilenet_v2"

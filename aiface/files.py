@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ from aiface.errors import DataError
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # beside the package, whatever folder one works in
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"}
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # by content; for EPS Pillow would run Ghostscript
 MAX_PIXELS = 50_000_000
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or raises before read_image can say what to do
 
 
 def sha256(path: str | Path) -> str:
@@ -82,6 +85,15 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
+def folder_name(path: str | Path) -> str:
+    """A name for the folder that holds an input's results: the input's own, of letters, digits and dashes.
+
+    >>> folder_name("clips/who? me.mp4")
+    'who-me-mp4'
+    """
+    return re.sub(r"\W+", "-", Path(path).name).strip("-") or "input"
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Decode an image, turned upright by its EXIF orientation, to RGB uint8 `(height, width, 3)`.
 
@@ -90,7 +102,7 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(
                     f"{path}: expected an image of at most {MAX_PIXELS // 1_000_000} megapixels, "
@@ -104,12 +116,14 @@ def read_image(path: str | Path) -> np.ndarray:
     except UnidentifiedImageError:
         size = path.stat().st_size
         raise DataError(f"{path}: expected an image, found {size} bytes that are none; remove or replace it") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{path}: expected a whole image, found a damaged one ({error}); replace it") from None
 
 
 def _flatten(image: Image.Image) -> Image.Image:
     """RGB over a white ground: an alpha channel would else show whatever colour lies under it."""
+    if image.mode.startswith("I;16"):  # which convert() would clip rather than scale
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")

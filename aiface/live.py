@@ -1,7 +1,6 @@
 """A camera's picture in a window, with the verdict on each person in it."""
 
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +59,6 @@ def live(source: str | Path | int, finder: FaceFinder, detector: Detector) -> No
             for frame in video:
                 if not window.show(_judged(frame, session)):
                     break
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
         finally:
             window.close()
 

@@ -1,11 +1,14 @@
 """Verdicts drawn into frames. Always on a copy, and after the crops were taken: a drawn box is no part of a face."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
+from aiface.files import atomic_path, read_image
 from aiface.pipeline import Analysis
 from aiface.session import Person
 from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
@@ -42,16 +45,15 @@ def draw(image: np.ndarray, marks: Iterable[tuple[Box, str, str]]) -> np.ndarray
 
 def box_at(person: Person, time: float) -> Box | None:
     """Where a person's face is at `time` seconds, between two looks in proportion; None when they are not in view."""
-    times = [sighting.time for sighting in person.sightings]
-    after = int(np.searchsorted(times, time))
-    if after < len(times) and times[after] - time < 1e-6:
-        return person.sightings[after].box
+    after = bisect_left(person.sightings, time, key=lambda sighting: sighting.time)
+    following = person.sightings[after] if after < len(person.sightings) else None
+    if following and following.time - time < 1e-6:
+        return following.box
     if after == 0:
         return None
     before = person.sightings[after - 1]
-    if after == len(times):
+    if not following:
         return before.box if time - before.time <= LINGER else None
-    following = person.sightings[after]
     part = (time - before.time) / (following.time - before.time)
     return tuple(np.add(np.multiply(before.box, 1 - part), np.multiply(following.box, part)).tolist())
 
@@ -62,7 +64,25 @@ def people_at(people: Sequence[Person], verdicts: Sequence[Verdict], time: float
     return [(box, label(verdict), verdict.verdict) for box, verdict in found if box]
 
 
-def annotate(
+def annotate(analysis: Analysis, source: str | Path, folder: str | Path) -> Path:
+    """Write what was judged again with the verdicts drawn in: `annotated.mp4` or `annotated.png` in `folder`.
+
+    `source` is where the frames come from: the input, or a camera's recording.
+    """
+    if analysis.moving:
+        return annotate_video(analysis, source, Path(folder) / "annotated.mp4")
+    return annotate_image(analysis, Path(folder) / "annotated.png")
+
+
+def annotate_image(analysis: Analysis, out: str | Path) -> Path:
+    """Write the image of an analysis again to `out` with each face's verdict drawn in."""
+    marks = people_at(analysis.people, analysis.verdicts, 0.0)
+    with atomic_path(out) as path:
+        Image.fromarray(draw(read_image(analysis.path), marks)).save(path)
+    return Path(out)
+
+
+def annotate_video(
     analysis: Analysis, source: str | Path, out: str | Path, progress: Callable[[Iterable], Iterable] = iter
 ) -> Path:
     """Write `source` again to `out` (MP4, same timing and audio) with each person's verdict drawn in.

@@ -11,7 +11,7 @@ import numpy as np
 
 from aiface.crop import crop_face
 from aiface.detector import Detector
-from aiface.errors import AifaceError, DataError
+from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces import FaceFinder
 from aiface.files import is_image, is_video, read_image
 from aiface.session import Person, Session, sight
@@ -24,9 +24,16 @@ IMAGES_AT_ONCE = 32  # images of a folder scored in one go
 
 @dataclass(frozen=True)
 class Settings:
-    """samples_per_second: how many frames of each second of video are judged."""
+    """samples_per_second: how many frames of each second of video are judged, at least 2.
+
+    People are told apart by following them, and in more than half a second a face moves too far for that.
+    """
 
     samples_per_second: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.samples_per_second < float("inf"):
+            raise ValueError(f"expected samples_per_second of at least 2, found {self.samples_per_second}")
 
 
 @dataclass
@@ -72,7 +79,8 @@ class Analysis:
         }
 
 
-OnSample = Callable[[Frame, list[tuple[Person, Sighting]], Session], None]
+Sightings = list[tuple[Person, Sighting]]
+OnSample = Callable[[Frame, Sightings, Session], None]
 
 
 def analyze_video(
@@ -88,12 +96,14 @@ def analyze_video(
 
     `on_sample` is called with each judged frame, the people seen in it and the session. `record` saves the frames of
     a camera as a clip. After `seconds` it stops. Interrupting it (Ctrl-C, or the notebook's stop button) keeps what
-    was done: the source is released and the analysis says `interrupted`. Raises `VideoError` for nothing to read.
+    was done: the source is released and the analysis says `interrupted`. A camera that fails midway ends with a
+    warning. Raises `VideoError` for nothing to read.
     """
     analysis, session = Analysis(str(source), moving=True), Session(finder, detector)
     start = time.perf_counter()
     with ExitStack() as stack:
         video = stack.enter_context(open_video(source))
+        session.duration = video.duration
         frames: Iterable[Frame] = video
         if record:
             writer = stack.enter_context(VideoWriter(record, video.width, video.height))
@@ -108,6 +118,11 @@ def analyze_video(
                     on_sample(frame, seen, session)
         except KeyboardInterrupt:
             analysis.interrupted = True
+            analysis.warnings.append(f"stopped by hand, {analysis.seconds:.1f} s were judged")
+        except VideoError as error:  # such as a camera that was pulled out
+            if not analysis.frames:
+                raise
+            analysis.warnings.append(str(error))
         analysis.warnings += [warning for warning in (video.warning,) if warning]
         analysis.warnings += [f"{name} skipped: {reason}" for name, reason in video.skipped]
     analysis.people = list(session.people.values())
@@ -171,18 +186,46 @@ def list_inputs(path: str | Path) -> list[Path]:
 def analyze(
     paths: Iterable[str | Path], finder: FaceFinder, detector: Detector, settings: Settings = Settings()
 ) -> Iterator[Analysis]:
-    """Judge files and folders, one `Analysis` for each file in order; what can't be judged comes with its `error`."""
+    """Judge files and folders, one `Analysis` for each file in order; what can't be judged comes with its `error`.
+
+    One that was `interrupted` is the last.
+    """
     for path in paths:
         try:
             inputs = [path] if "://" in str(path) else list_inputs(path)
-        except DataError as error:
+        except (DataError, OSError) as error:  # OSError: a name too long for the file system
             yield Analysis(str(path), error=str(error))
             continue
         for still, group in groupby(inputs, key=lambda p: "://" not in str(p) and is_image(Path(p))):
             if still:
                 yield from analyze_images(list(group), finder, detector)
-            else:
-                yield from (_analyze_or_say(p, finder, detector, settings) for p in group)
+                continue
+            for video in group:
+                yield (analysis := _analyze_or_say(video, finder, detector, settings))
+                if analysis.interrupted:
+                    return
+
+
+def analyze_source(
+    source: str | Path | int,
+    finder: FaceFinder,
+    detector: Detector,
+    settings: Settings = Settings(),
+    on_sample: OnSample | None = None,
+    record: str | Path | None = None,
+    seconds: float | None = None,
+) -> list[Analysis]:
+    """Judge what a notebook's `SOURCE` names: an image, a folder of images and videos, or what `analyze_video` takes.
+
+    Raises `DataError` or `VideoError` if a single source can't be judged.
+    """
+    path = None if isinstance(source, int) or "://" in str(source) else Path(source)
+    if path and (path.is_dir() or is_image(path)):
+        analyses = list(analyze([path], finder, detector, settings))
+        if len(analyses) == 1 and analyses[0].error:
+            raise DataError(analyses[0].error)
+        return analyses
+    return [analyze_video(source, finder, detector, settings, on_sample, record, seconds)]
 
 
 def _analyze_or_say(path: str | Path, finder: FaceFinder, detector: Detector, settings: Settings) -> Analysis:

@@ -36,9 +36,10 @@ def grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int = 8, 
     """Small pictures in rows, each with a title above."""
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(1.5 * columns, 1.75 * rows), layout="constrained")
-    for axes in (all_axes := figure.subplots(rows, columns, squeeze=False).flat):
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
         axes.axis("off")
-    for i, (axes, image, title) in enumerate(zip(all_axes, images, titles, strict=False)):
+    for i, (axes, image, title) in enumerate(zip(panels, images, titles, strict=False)):
         axes.imshow(image)
         axes.set_title(title, fontsize=8, color=colours[i] if len(colours) else "black")
     return figure

@@ -79,6 +79,7 @@ def as_json(analysis: Analysis, detector: Detector) -> dict:
         entry["sightings"] = [{"time": s.time, "score": s.score, "box": list(s.box)} for s in person.sightings]
     return row | {
         "report_version": 1,
+        "summary": people_lines(analysis),
         "warnings": analysis.warnings,
         "interrupted": analysis.interrupted,
         "performance": analysis.performance,

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from heapq import nlargest
 
 import numpy as np
 
@@ -16,13 +17,15 @@ from aiface.verdict import Sighting, Verdict, judge_person
 from aiface.video import Frame
 
 GALLERY = 8  # crops kept of each person
+GALLERIES = 32  # people of whom crops are kept: a film has thousands
 
 
 @dataclass
 class Person:
     """Someone followed through a clip, or one face of an image.
 
-    gallery: up to 8 pairs of a `Sighting` and its crop, uint8 `(256, 256, 3)`: the largest usable faces.
+    gallery: up to 8 pairs of a `Sighting` and its crop, uint8 `(256, 256, 3)`: the largest usable faces. Empty for
+    those seen least where many people come by.
     """
 
     id: int
@@ -32,9 +35,8 @@ class Person:
     def see(self, sighting: Sighting, crop: np.ndarray) -> None:
         """Add a look at this person."""
         self.sightings.append(sighting)
-        self.gallery.append((sighting, crop))
-        if len(self.gallery) > GALLERY:
-            self.gallery.remove(min(self.gallery, key=lambda pair: (pair[0].flaw is None, pair[0].side)))
+        seen = [*self.gallery, (sighting, crop)]
+        self.gallery = nlargest(GALLERY, seen, key=lambda pair: (pair[0].flaw is None, pair[0].side))
 
 
 class Stopwatch:
@@ -70,10 +72,14 @@ class Stopwatch:
 
 
 class Session:
-    """Everything seen so far in one clip or camera, frame by frame: `people` by track id."""
+    """Everything seen so far in one clip or camera, frame by frame.
+
+    people: by track id. duration: seconds that the clip is said to last, or None.
+    """
 
     def __init__(self, finder: FaceFinder, detector: Detector, moving: bool = True):
         self.people: dict[int, Person] = {}
+        self.duration: float | None = None
         self.stopwatch = Stopwatch()
         self.moving = moving
         self._finder, self._detector = finder, detector
@@ -93,10 +99,18 @@ class Session:
         return [self._see(*seen, frame.time) for seen in zip(ids, faces, crops, scores, strict=True)]
 
     def _see(self, id: int, face: Face, crop: np.ndarray, score: float, at: float) -> tuple[Person, Sighting]:
-        person = self.people.setdefault(id, Person(id))
         sighting = sight(face, crop, score, at)
+        person = self.people.get(id) or self._newcomer(id)
         person.see(sighting, crop)
+        self.people[id] = person  # last: an interrupt leaves nobody here who was never seen
         return person, sighting
+
+    def _newcomer(self, id: int) -> Person:
+        """Someone new; the crops of whoever was seen least make room for theirs."""
+        kept = [person for person in self.people.values() if person.gallery]
+        if len(kept) >= GALLERIES:
+            min(kept, key=lambda person: len(person.sightings)).gallery.clear()
+        return Person(id)
 
     def judge(self, person: Person) -> Verdict:
         """The person's verdict on what was seen so far."""

@@ -6,6 +6,7 @@ The CSV is written last, so a shard without one was interrupted and is made agai
 """
 
 import csv
+import hashlib
 import io
 import itertools
 from collections import Counter
@@ -26,6 +27,7 @@ from aiface.files import atomic_path, read_image, sha256, write_csv
 from aiface.labels import NAMES
 
 SHARD_BYTES = 60_000_000
+LARGEST_CROP = 200_000  # bytes: what pure noise takes
 FIELDS = ("path", "label", "split", "source", "sha256", "offset", "size", "crop", "left_out")
 
 
@@ -102,7 +104,7 @@ def _write_shard(results: Iterator[tuple[dict, bytes]], table: Path, shard_bytes
             for row, crop in results:
                 rows.append(row | {"offset": file.tell(), "size": len(crop)})
                 file.write(crop)
-                if full := file.tell() > 0.99 * shard_bytes:
+                if full := file.tell() > shard_bytes - LARGEST_CROP:
                     break
         except KeyboardInterrupt as error:
             interrupt = error
@@ -127,6 +129,8 @@ def _read_rows(path: Path) -> list[dict]:
         rows = list(csv.DictReader(file))
     if rows and set(FIELDS) - set(rows[0]):
         raise DataError(f"{path}: expected the columns {', '.join(FIELDS)}, found {', '.join(rows[0])}; prepare again")
+    if others := {row["crop"] for row in rows} - {CROP_VERSION}:
+        raise DataError(f"{path}: expected crops {CROP_VERSION}, found {', '.join(others)}; prepare into a new folder")
     return rows
 
 
@@ -165,9 +169,7 @@ class CropSet:
 
     def __getitem__(self, index: int) -> np.ndarray:
         row = self.rows[index]
-        if row.file not in self._maps:
-            self._maps[row.file] = np.memmap(row.file, np.uint8, "r")
-        data = self._maps[row.file][row.offset : row.offset + row.size]
+        data = self._bytes(row.file)[row.offset : row.offset + row.size]
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) == row.size else None
         if image is None:
             raise DataError(
@@ -176,9 +178,21 @@ class CropSet:
             )
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
+    def _bytes(self, path: Path) -> np.ndarray:
+        """A shard's bytes, mapped into memory at first use; none where the file is missing or empty."""
+        if path not in self._maps:
+            there = path.is_file() and path.stat().st_size
+            self._maps[path] = np.memmap(path, np.uint8, "r") if there else np.zeros(0, np.uint8)
+        return self._maps[path]
+
     def select(self, mask: np.ndarray) -> "CropSet":
         """The crops where a boolean `(n,)` mask is true."""
         return CropSet(self.folder, [row for row, keep in zip(self.rows, mask, strict=True) if keep], self.left_out)
+
+    def manifest(self) -> str:
+        """SHA-256 over the hashes, labels and splits of all originals, in an order of their own: names a data set."""
+        lines = sorted(f"{row.sha256} {row.label} {row.split}" for row in self.rows)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def split(self, name: str) -> "CropSet":
         """The crops of one split."""
@@ -200,8 +214,6 @@ def _open_shards(folder: Path) -> tuple[list[_Row], Counter]:
             if row["left_out"]:
                 left_out[row["left_out"].split(":")[0]] += 1
                 continue
-            if row["crop"] != CROP_VERSION:
-                raise DataError(f"{table}: expected crops {CROP_VERSION}, found {row['crop']}; prepare again")
             rows.append(
                 _Row(row["path"], NAMES.index(row["label"]), row["split"], row["source"], row["sha256"],
                      table.with_suffix(".bin"), int(row["offset"]), int(row["size"]))

@@ -65,11 +65,16 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
+_NOBODY = Verdict(INCONCLUSIVE, None, reasons=(NO_FACE,))
+
+
 def judge_person(sightings: Sequence[Sighting], calibration: Calibration, moving: bool) -> Verdict:
     """One person's verdict from all looks at their face; `moving` for a video, where one look is not enough.
 
     Faces that can't be judged don't count; if no other is left, they give the score but no verdict.
     """
+    if not sightings:
+        return _NOBODY
     usable = [s for s in sightings if s.flaw is None]
     scores = np.array([s.score for s in usable or sightings], np.float64)
     pooled = pool(scores)
@@ -103,11 +108,10 @@ def judge_input(people: Sequence[Verdict]) -> Verdict:
     keep it from `real` as long as someone could.
     """
     if not people:
-        return Verdict(INCONCLUSIVE, None, None, 0, (NO_FACE,))
+        return _NOBODY
     judged = [person for person in people if not _UNJUDGED & set(person.reasons)]
     worst = max(judged or people, key=lambda person: (person.verdict == AI, person.score))
     undecided = [person for person in judged if person.verdict == INCONCLUSIVE]
     if worst.verdict == REAL and undecided:
         worst = max(undecided, key=lambda person: person.score)
-    faces = sum(person.faces for person in people)
-    return Verdict(worst.verdict, worst.score, worst.interval, faces, worst.reasons)
+    return worst
