@@ -1,13 +1,14 @@
 # make demo [VIDEO=clip.mp4]   judge a clip: environment, fetching, notebook, report
 # make test                    every test that needs no GPU
 # make lint                    the code's style
+# make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in
 PYTHON ?= python3
 VIDEO ?=
 OUT ?= output
 PY := .venv/bin/python
 
-.PHONY: demo test lint lock
+.PHONY: demo test lint readme lock
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -22,6 +23,10 @@ lint: .venv/done
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	shellcheck fetch.sh resizing.sh tests/shell/*.bash .ci/run
+
+readme: .venv/done
+	cd weights && sha256sum */model.keras > SHA256SUMS
+	$(PY) -m benchmarks.readme
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade requirements.in -o requirements.txt

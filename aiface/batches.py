@@ -23,10 +23,10 @@ def groups(crops: CropSet) -> np.ndarray:
 def pools(crops: CropSet) -> list[tuple[list[np.ndarray], list[np.ndarray]]]:
     """For each group, the indices of its real sources and of its AI sources, each source an int64 array.
 
-    Raises `DataError` if a class is missing.
+    Raises `DataError` if a group lacks a class: there is nothing to tell its sources from.
     """
     group, found = groups(crops), []
-    for name in np.unique(group):
+    for name in np.unique(group).tolist() or ["mixed"]:
         sources = np.unique(crops.sources[group == name])
         by_class = tuple(
             [index for s in sources if len(index := np.flatnonzero((crops.sources == s) & (crops.labels == label)))]
@@ -35,7 +35,8 @@ def pools(crops: CropSet) -> list[tuple[list[np.ndarray], list[np.ndarray]]]:
         if not all(by_class):
             missing = "real" if not by_class[REAL] else "ai"
             raise DataError(
-                f"{crops.folder}: expected crops of both classes to train on, found none labelled {missing}"
+                f"{crops.folder}: expected crops of both classes to train on, found none labelled {missing} "
+                f"to go with {', '.join(sources) or 'none'}; add some, or leave these out"
             )
         found.append(by_class)
     return found

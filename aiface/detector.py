@@ -29,10 +29,10 @@ BATCH_SIZES = (1, 4, 16)  # padded to the next: each new shape compiles the netw
 
 
 class Detector:
-    """Scores crops with a bundle's network and calibration."""
+    """Scores crops with a bundle's `network` and `calibration`; `card` is what its card says."""
 
     def __init__(self, model: keras.Model, card: Mapping):
-        self._model = model
+        self.network = model
         self.card = card
         self.calibration = Calibration(**card["calibration"])
 
@@ -48,7 +48,7 @@ class Detector:
             size = next((size for size in BATCH_SIZES if size >= len(crops) - start), BATCH_SIZES[-1])
             batch = crops[start : start + size]
             padding = np.zeros((size - len(batch), *crops.shape[1:]), np.uint8)
-            found.append(predict_logits(self._model, [np.concatenate((batch, padding))])[: len(batch)])
+            found.append(predict_logits(self.network, [np.concatenate((batch, padding))])[: len(batch)])
             start += size
         return np.concatenate(found) if found else np.zeros(0, np.float32)
 

@@ -1,10 +1,11 @@
 """Figures for scores against labels. Choosing happens on `valid`; what is reported is measured on `test`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from aiface.calibration import Calibration, threshold_at
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 
@@ -74,3 +75,64 @@ def summary_table(measured: Mapping) -> str:
         rate = f"{row['false_positive_rate']:.1%}" if "false_positive_rate" in row else ""
         lines.append(f"| {source} | {row.get('n_real', '')} | {row.get('n_ai', '')} | {auc} | {rate} |")
     return "\n".join(lines)
+
+
+def figures(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict[str, float]:
+    """The figures of the evaluation protocol: `auc`, `ap`, `eer`, `accuracy` (at P(AI) 0.5), `ece`, `tpr_at_fpr_1`,
+    `tpr_at_fpr_01` (at 1 % and 0.1 % false positives among these faces), `fpr_at_1` (at the detector's stored 1 %
+    threshold), `n_real`, `n_ai`.
+
+    `scores` `(n,)` P(AI), `labels` `(n,)`. Raises `DataError` if a class is missing.
+    """
+    scores, labels = np.asarray(scores, np.float64), np.asarray(labels)
+    _check_classes(labels)
+    return {
+        "auc": float(roc_auc_score(labels, scores)),
+        "ap": float(average_precision_score(labels, scores)),
+        "eer": equal_error_rate(scores, labels),
+        "accuracy": float(np.mean((scores >= 0.5) == (labels == AI))),
+        "ece": expected_calibration_error(scores, labels),
+        "tpr_at_fpr_1": true_positive_rate(scores, labels, 0.01),
+        "tpr_at_fpr_01": true_positive_rate(scores, labels, 0.001),
+        "fpr_at_1": float(np.mean(scores[labels == REAL] >= calibration.thresholds["0.01"])),
+        "n_real": int(np.sum(labels == REAL)),
+        "n_ai": int(np.sum(labels == AI)),
+    }
+
+
+def true_positive_rate(scores: np.ndarray, labels: np.ndarray, false_positive_rate: float) -> float:
+    """The share of AI faces above the lowest threshold that at most `false_positive_rate` of real faces reach."""
+    return float(np.mean(scores[labels == AI] >= threshold_at(scores[labels == REAL], false_positive_rate)))
+
+
+def expected_calibration_error(scores: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """Mean gap between P(AI) and the share of AI faces, over bins of equal width weighted by their faces.
+
+    Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning".
+    """
+    index = np.minimum((scores * bins).astype(int), bins - 1)
+    gaps = np.bincount(index, scores - (labels == AI), minlength=bins)
+    return float(np.abs(gaps).sum() / len(scores))
+
+
+def bootstrap(
+    measure: Callable[[np.ndarray, np.ndarray], Mapping[str, float]],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """95 % percentile intervals of each figure, drawing faces again within each class (Efron and Tibshirani 1993)."""
+    rng = np.random.default_rng(seed)
+    classes = [np.flatnonzero(labels == label) for label in (REAL, AI)]
+    drawn = [measure(scores[i], labels[i]) for i in (_redrawn(classes, rng) for _ in range(resamples))]
+    counts = {"n_real", "n_ai"}
+    return {
+        key: tuple(np.quantile([row[key] for row in drawn], (0.025, 0.975)).tolist())
+        for key in drawn[0]
+        if key not in counts
+    }
+
+
+def _redrawn(classes: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    return np.concatenate([rng.choice(index, len(index)) for index in classes])

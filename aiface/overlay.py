@@ -34,13 +34,21 @@ def draw(image: np.ndarray, marks: Iterable[tuple[Box, str, str]]) -> np.ndarray
         x, y, width, height = (round(value) for value in box)
         colour, line = COLOURS[verdict], max(2, round(2 * scale))
         cv2.rectangle(image, (x, y), (x + width, y + height), colour, line, cv2.LINE_AA)
-        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-        left = int(np.clip(x, 0, max(0, image.shape[1] - wide - 8)))
-        top = max(0, y - high - below - 6)
-        cv2.rectangle(image, (left, top), (left + wide + 8, top + high + below + 6), colour, -1)
-        where = (left + 4, top + high + 3)
-        cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
+        _tag(image, x, y, text, colour, scale)
     return image
+
+
+def _tag(image: np.ndarray, x: int, y: int, text: str, colour: tuple[int, int, int], scale: float) -> None:
+    """Write white text on a ground of `colour` into the image, its lower left corner at x, y or nearest to it."""
+    (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    if wide + 8 > image.shape[1]:
+        scale *= 0.9 * max(1, image.shape[1] - 8) / wide
+        (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    left = int(np.clip(x, 0, max(0, image.shape[1] - wide - 8)))
+    top = max(0, y - high - below - 6)
+    cv2.rectangle(image, (left, top), (left + wide + 8, top + high + below + 6), colour, -1)
+    where = (left + 4, top + high + 3)
+    cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def box_at(person: Person, time: float) -> Box | None:

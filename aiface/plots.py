@@ -3,9 +3,11 @@
 import base64
 import io
 from collections.abc import Sequence
+from heapq import nlargest
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 from aiface.calibration import Calibration
@@ -14,9 +16,12 @@ from aiface.overlay import COLOURS
 from aiface.overlay import label as verdict_label
 from aiface.pipeline import Analysis
 from aiface.session import Person
+from aiface.verdict import AI as JUDGED_AI
 from aiface.verdict import Verdict
 
+PEOPLE = 12  # of a clip shown in a figure
 CLASS_COLOURS = ("#22704f", "#c81e3c")
+_BLANK = np.full((1, 1, 3), 255, np.uint8)
 _VERDICT_COLOURS = {verdict: tuple(value / 255 for value in colour) for verdict, colour in COLOURS.items()}
 
 
@@ -56,12 +61,14 @@ def history(rows: Sequence[dict]) -> Figure:
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [row["epoch"] + 1 for row in rows]
-    left.plot(epochs, [row["loss"] for row in rows], color="black")
+    left.plot(epochs, [row["loss"] for row in rows], ".-", color="black")
     left.set(xlabel="epoch", ylabel="training loss")
     for key in sorted({key for row in rows for key in row if key.startswith("auc")}):
         style = {"color": "black", "linewidth": 2} if key == "auc" else {"linewidth": 1}
-        right.plot(epochs, [row[key] for row in rows], label=key.removeprefix("auc/") or key, **style)
+        right.plot(epochs, [row[key] for row in rows], ".-", label=key.removeprefix("auc/"), **style)
     right.set(xlabel="epoch", ylabel="validation AUC")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     right.legend(fontsize=8)
     return figure
 
@@ -107,14 +114,17 @@ def _band(span, calibration: Calibration) -> None:
 
 
 def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
-    """Each person's scores over time, with the inconclusive band shaded."""
+    """Each person's scores over time, with the inconclusive band shaded; of many, 12 have names, see `gallery`."""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     axes = figure.subplots()
     _band(axes.axhspan, calibration)
-    for number, (person, verdict) in enumerate(zip(analysis.people, analysis.verdicts, strict=True), 1):
+    named = _chosen(analysis.people, analysis.verdicts)
+    for index, (person, verdict) in enumerate(zip(analysis.people, analysis.verdicts, strict=True)):
         times = [sighting.time for sighting in person.sightings]
         scores = [sighting.score for sighting in person.sightings]
-        axes.plot(times, scores, ".-", linewidth=1, label=f"person {number}: {verdict_label(verdict)}")
+        name = f"person {index + 1}: {verdict_label(verdict)}"
+        style = {"label": name} if index in named else {"color": "lightgrey", "zorder": 1}
+        axes.plot(times, scores, ".-", linewidth=1, **style)
     axes.set(xlabel="time in s", ylabel="score, P(AI)", ylim=(-0.02, 1.02), xlim=(0, max(analysis.seconds, 0.1)))
     if analysis.people:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -124,12 +134,25 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
 
 
 def gallery(people: Sequence[Person], verdicts: Sequence[Verdict]) -> Figure:
-    """A row of each person's clearest crops, with the moment and the score of each."""
+    """A row of each person's clearest crops, with the moment and the score of each.
+
+    Of many people in a clip it shows 12: those judged AI first, then those seen longest. People of whom there is but
+    one crop each, as in an image, stand side by side.
+    """
     width = max((len(person.gallery) for person in people), default=1)
+    shown = _chosen(people, verdicts) if width > 1 else range(len(people))
     images, titles, colours = [], [], []
-    for number, (person, verdict) in enumerate(zip(people, verdicts, strict=True), 1):
-        row = sorted(person.gallery, key=lambda pair: pair[0].time)
-        images += [crop for _, crop in row] + [np.full((1, 1, 3), 255, np.uint8)] * (width - len(row))
-        titles += [f"{number}: {s.time:.1f} s, {s.score:.2f}" for s, _ in row] + [""] * (width - len(row))
-        colours += [_VERDICT_COLOURS[verdict.verdict]] * width
-    return grid(images, titles, width, colours)
+    for index in shown:
+        row = sorted(people[index].gallery, key=lambda pair: pair[0].time)
+        times = [f"{sighting.time:.1f} s, " if width > 1 else "" for sighting, _ in row]
+        images += [crop for _, crop in row] + [_BLANK] * (width - len(row))
+        titles += [f"{index + 1}: {time}{sighting.score:.2f}" for time, (sighting, _) in zip(times, row, strict=True)]
+        titles += [""] * (width - len(row))
+        colours += [_VERDICT_COLOURS[verdicts[index].verdict]] * width
+    return grid(images, titles, width if width > 1 else min(8, max(1, len(images))), colours)
+
+
+def _chosen(people: Sequence[Person], verdicts: Sequence[Verdict]) -> list[int]:
+    """Indices of the people to show, among those of whom crops were kept, in their order."""
+    kept = [index for index, person in enumerate(people) if person.gallery]
+    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].verdict == JUDGED_AI, len(people[i].sightings))))

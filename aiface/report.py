@@ -1,12 +1,13 @@
 """What was found, as one HTML page that needs no other file, and as JSON."""
 
+import json
 from html import escape
 from pathlib import Path
 
 import aiface
 from aiface import plots
 from aiface.detector import Detector
-from aiface.files import sha256, write_json, write_text
+from aiface.files import sha256, write_text
 from aiface.overlay import COLOURS
 from aiface.pipeline import Analysis
 from aiface.session import Person
@@ -20,18 +21,19 @@ NOT_PROOF = (
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-img {{ max-width: 100% }} table {{ border-collapse: collapse }} .wide {{ overflow-x: auto }}
-td, th {{ text-align: left; padding: .25rem .75rem .25rem 0; vertical-align: top }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222;
+  overflow-wrap: anywhere }}
+figure {{ margin: 0; overflow-x: auto }} img {{ max-width: 100% }} footer {{ color: #555 }}
+@media (max-width: 45rem) {{ img {{ max-width: 45rem }} }}
 .verdict {{ color: white; background: rgb{colour}; padding: .2rem .6rem; border-radius: .3rem }}
-small, footer {{ color: #555 }} code {{ overflow-wrap: anywhere }}
 </style></head><body>
 <h1>{title}</h1>
 <p><span class="verdict">{words}</span> {sure}</p>
 <p>{not_proof}</p>
-<h2>People</h2><div class="wide">{people}</div>
+{warnings}
+<h2>People</h2>{people}
 {pictures}
-<h2>Performance</h2><p>{performance}</p>{warnings}
+{performance}
 <footer><h2>How this was made</h2><p>aiface {version}, detector <code>{detector}</code>,
 sha256 of its network <code>{model_hash}</code>{file_hash}. {trained_on}</p></footer>
 </body></html>
@@ -40,18 +42,20 @@ sha256 of its network <code>{model_hash}</code>{file_hash}. {trained_on}</p></fo
 
 def sentence(verdict: Verdict) -> str:
     """A verdict as one sentence for people: the score, what it rests on, and the reasons."""
-    score = "no score" if verdict.score is None else f"score {verdict.score:.2f} (0 real, 1 AI)"
+    if verdict.score is None:
+        return ", ".join(verdict.reasons) or "nothing was judged"
     steady = (
         f", the middle 80 % between {verdict.interval[0]:.2f} and {verdict.interval[1]:.2f}" if verdict.interval else ""
     )
     reasons = f"; {', '.join(verdict.reasons)}" if verdict.reasons else ""
-    return f"{score}, from {verdict.faces} face{'s' * (verdict.faces != 1)}{steady}{reasons}"
+    faces = f"{verdict.faces} usable face{'s' * (verdict.faces != 1)}"
+    return f"score {verdict.score:.2f} (0 real, 1 AI), from {faces}{steady}{reasons}"
 
 
 def people_lines(analysis: Analysis) -> list[str]:
     """One line per person: `person 1, 0.0 to 9.8 s: looks real, score 0.03 ...`."""
     if not analysis.people:
-        return [f"nobody: {WORDS[analysis.verdict.verdict]}, {', '.join(analysis.verdict.reasons)}"]
+        return [f"nobody: {WORDS[analysis.verdict.verdict]}, {analysis.error or sentence(analysis.verdict)}"]
     judged = zip(analysis.people, analysis.verdicts, strict=True)
     return [
         f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.verdict]}, {sentence(verdict)}"
@@ -65,10 +69,13 @@ def _when(person: Person, moving: bool) -> str:
 
 
 def write_report(analysis: Analysis, detector: Detector, out: str | Path) -> Path:
-    """Write `out` (HTML) and the same figures beside it as `.json`; return the page's path."""
+    """Write `out` (HTML) and the same figures beside it as `.json`; return the page's path.
+
+    Bytes in a file's name that are no text are escaped in JSON and question marks on the page.
+    """
     out = Path(out)
-    write_json(out.with_suffix(".json"), as_json(analysis, detector))
-    write_text(out, as_html(analysis, detector))
+    write_text(out.with_suffix(".json"), json.dumps(as_json(analysis, detector), indent=2) + "\n")
+    write_text(out, as_html(analysis, detector).encode("utf-8", "replace").decode())
     return out
 
 
@@ -106,7 +113,7 @@ def as_html(analysis: Analysis, detector: Detector) -> str:
         not_proof=NOT_PROOF,
         people="".join(f"<p>{escape(line)}</p>" for line in people_lines(analysis)),
         pictures=_pictures(analysis, detector),
-        performance=escape(performance_line(analysis)) or "not measured",
+        performance=f"<h2>Performance</h2><p>{escape(speed)}</p>" if (speed := performance_line(analysis)) else "",
         warnings=warnings,
         version=aiface.__version__,
         detector=escape(detector.name),
@@ -122,7 +129,9 @@ def _pictures(analysis: Analysis, detector: Detector) -> str:
     figures = [("Faces", plots.gallery(analysis.people, analysis.verdicts))]
     if analysis.moving:
         figures.insert(0, ("Scores over time", plots.timeline(analysis, detector.calibration)))
-    return "".join(f'<h2>{name}</h2><img alt="{name}" src="{plots.data_url(figure)}">' for name, figure in figures)
+    return "\n".join(
+        f'<h2>{name}</h2><figure><img alt="{name}" src="{plots.data_url(figure)}"></figure>' for name, figure in figures
+    )
 
 
 def performance_line(analysis: Analysis) -> str:

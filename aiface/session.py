@@ -13,7 +13,7 @@ from aiface.crop import crop_face, face_quad, sharpness
 from aiface.detector import Detector
 from aiface.faces import Face, FaceFinder
 from aiface.tracking import ShotDetector, Tracker
-from aiface.verdict import Sighting, Verdict, judge_person
+from aiface.verdict import AI, Sighting, Verdict, judge_person
 from aiface.video import Frame
 
 GALLERY = 8  # crops kept of each person
@@ -25,7 +25,7 @@ class Person:
     """Someone followed through a clip, or one face of an image.
 
     gallery: up to 8 pairs of a `Sighting` and its crop, uint8 `(256, 256, 3)`: the largest usable faces. Empty for
-    those seen least where many people come by.
+    some where many people come by.
     """
 
     id: int
@@ -106,10 +106,10 @@ class Session:
         return person, sighting
 
     def _newcomer(self, id: int) -> Person:
-        """Someone new; the crops of whoever was seen least make room for theirs."""
+        """Someone new; crops of another make room for theirs: of one not judged AI, and seen least."""
         kept = [person for person in self.people.values() if person.gallery]
         if len(kept) >= GALLERIES:
-            min(kept, key=lambda person: len(person.sightings)).gallery.clear()
+            min(kept, key=lambda other: (self.judge(other).verdict == AI, len(other.sightings))).gallery.clear()
         return Person(id)
 
     def judge(self, person: Person) -> Verdict:

@@ -5,6 +5,7 @@ and a few numbers, written after every epoch, rather than the hidden state of ca
 """
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from aiface.batches import BalancedBatches, groups
+from aiface.detector import load_detector
 from aiface.errors import DataError, ModelError
 from aiface.files import atomic_path, write_json
 from aiface.network import FROM_SCRATCH, build, initialise, predict_logits, set_trainable
@@ -34,6 +36,7 @@ class Phase:
 class TrainConfig:
     """Every choice of a training run; saved in its folder.
 
+    init: "imagenet", "from-scratch", a file of backbone weights, or a bundle's folder to go on from.
     average: momentum of the running average of the weights, taken after every epoch; it is what is validated and kept.
     patience: epochs without a better validation AUC after which training ends.
     """
@@ -96,7 +99,6 @@ def train(
                 f"{crops.folder}: expected both classes in the split {name}, found {len(part)} crops of one"
             )
     _claim(run, config)
-    keras.utils.set_random_seed(config.seed)
     trainer = _Trainer(config, crops_train, crops_valid, run)
     trainer.resume()
     while not trainer.finished:
@@ -108,9 +110,9 @@ def train(
 
 
 def _claim(run: Path, config: TrainConfig) -> None:
-    """Write the configuration into a new run folder, or make sure that an old one holds the same."""
+    """Write the configuration into a run folder without a finished epoch, or make sure that it holds the same."""
     path, wanted = run / "config.json", json.loads(json.dumps(asdict(config)))
-    if not path.exists():
+    if not (run / "progress.json").exists():
         write_json(path, wanted)
         return
     found = json.loads(path.read_text(encoding="utf-8"))
@@ -141,7 +143,7 @@ class _Trainer:
         epoch = self.progress.epoch
         phase, start = self.config.phase_at(epoch)
         if self.model is None or epoch == start:
-            self._enter(phase)
+            self._enter(phase, start)
         batches = BalancedBatches(
             self.train, phase.size, self.config.batch_size, self.config.steps_per_epoch,
             (self.config.seed, epoch), self.config.degrade, self.config.workers,
@@ -157,12 +159,13 @@ class _Trainer:
         self._update_average(epoch == start)
         return self._record({"epoch": epoch, "size": phase.size, "loss": history["loss"][-1]})
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(self, phase: Phase, start: int) -> None:
         """Start a phase: the network so far at the phase's size, and a new optimizer."""
         config, before = self.config, self.model
+        keras.utils.set_random_seed(config.seed + start)  # dropout's draws: the same whatever this process did before
         self.model = build(config.backbone, phase.size, config.dropout, config.policy)
         if before is None:
-            initialise(self.model, config.init)
+            self._initialise()
         else:
             self.model.set_weights(self.average)
         set_trainable(self.model, phase.whole_network, batch_norm=config.init == FROM_SCRATCH)
@@ -174,6 +177,16 @@ class _Trainer:
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
         optimizer.build(self.model.trainable_variables)
         self.model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+
+    def _initialise(self) -> None:
+        """First weights: those of an earlier detector if `init` is a bundle, else as `initialise` has it."""
+        if not Path(self.config.init).is_dir():
+            initialise(self.model, self.config.init)
+            return
+        earlier = load_detector(self.config.init).network
+        if earlier.name != self.model.name:
+            raise ModelError(f"{self.config.init}: expected a {self.model.name} to go on from, found a {earlier.name}")
+        self.model.set_weights(earlier.get_weights())
 
     def _update_average(self, first: bool) -> None:
         """Average the weights over epochs; a phase starts its own average, since the head's phase is short."""
@@ -210,7 +223,7 @@ class _Trainer:
         if not path.exists():
             return
         self.progress = Progress(**json.loads(path.read_text(encoding="utf-8")))
-        self._enter(self.config.phase_at(self.progress.epoch - 1)[0])
+        self._enter(*self.config.phase_at(self.progress.epoch - 1))
         arrays = _load_arrays(self.run / f"state-{self.progress.epoch:05}.npz")
         variables = [*self.model.variables, *self.model.optimizer.variables]
         for variable, array in zip(variables, arrays, strict=False):
@@ -230,9 +243,9 @@ def _save_arrays(path: Path, arrays: list[np.ndarray]) -> None:
 
 def _load_arrays(path: Path) -> list[np.ndarray]:
     try:
-        with np.load(path) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:
             return [stored[key] for key in sorted(stored.files)]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: expected the saved state of a run, found none that can be read ({error})") from None
 
 

@@ -110,8 +110,4 @@ def judge_input(people: Sequence[Verdict]) -> Verdict:
     if not people:
         return _NOBODY
     judged = [person for person in people if not _UNJUDGED & set(person.reasons)]
-    worst = max(judged or people, key=lambda person: (person.verdict == AI, person.score))
-    undecided = [person for person in judged if person.verdict == INCONCLUSIVE]
-    if worst.verdict == REAL and undecided:
-        worst = max(undecided, key=lambda person: person.score)
-    return worst
+    return max(judged or people, key=lambda person: person.score)

@@ -50,10 +50,10 @@ def test_training_saves_a_detector_with_its_card(trained):
 def test_training_again_goes_on_from_where_it_stopped(trained):
     """The run has all its epochs, so the second pass trains nothing and saves the same network."""
     _, bundle, parameters, root = trained
-    weights = [np.array(w) for w in load_detector(bundle)._model.get_weights()]
+    weights = [np.array(w) for w in load_detector(bundle).network.get_weights()]
     again = nbformat.read(execute("train.ipynb", root / "again.ipynb", parameters), 4)
     assert "ms/step" not in outputs(again)[0]
-    for before, after in zip(weights, load_detector(bundle)._model.get_weights(), strict=True):
+    for before, after in zip(weights, load_detector(bundle).network.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
 
 

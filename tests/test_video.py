@@ -1,105 +1,31 @@
 import itertools
 import re
-import struct
 import threading
 import time
 from fractions import Fraction
-from types import SimpleNamespace
 
-import av
 import cv2
 import numpy as np
 import pytest
+from clips import (
+    HEIGHT,
+    WIDTH,
+    FakeCamera,
+    assert_looks_like,
+    noise,
+    nothing,
+    picture,
+    read,
+    seconds,
+    text,
+    times_of,
+    turned,
+    write_clip,
+)
 
 from aiface import video
 from aiface.errors import VideoError
 from aiface.video import Frame, open_video, sample
-from aiface.writer import VideoWriter
-
-WIDTH, HEIGHT = 64, 48
-QUARTERS = {(0, 0): (220, 30, 30), (0, 1): (30, 200, 30), (1, 0): (40, 40, 230), (1, 1): (230, 230, 230)}
-
-
-def picture(width=WIDTH, height=HEIGHT):
-    """Red, green, blue and white quarters: shows swapped channels and wrong turns at once."""
-    image = np.empty((height, width, 3), np.uint8)
-    for (row, column), colour in QUARTERS.items():
-        rows = slice(row * height // 2, (row + 1) * height // 2)
-        image[rows, column * width // 2 : (column + 1) * width // 2] = colour
-    return image
-
-
-def noise(index):
-    """Frames that don't compress, so that bytes cut off a file are frames cut off."""
-    return np.random.default_rng(index).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
-
-
-def seconds(count, step=0.1):
-    return [step * index for index in range(count)]
-
-
-def write_clip(
-    path, times=(), image=None, size=(WIDTH, HEIGHT), codec="libx264", tone=None, audio="aac", aspect=1, **options
-):
-    """A clip with a frame at each of `times`; `tone` (start, end) adds a tone between these seconds."""
-    with av.open(str(path), "w", container_options=options) as container:
-        frames = container.add_stream(codec, rate=30, options={"g": "10"}) if len(times) else None
-        sound = container.add_stream(audio, rate=16_000) if tone else None
-        if frames:
-            frames.width, frames.height = size
-            frames.pix_fmt = "yuv420p"
-            frames.codec_context.sample_aspect_ratio = aspect
-            frames.codec_context.time_base = frames.time_base = Fraction(1, 1000)
-            for index, at in enumerate(times):
-                shown = image(index) if image else picture(*size)
-                frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
-                frame.pts, frame.time_base = round(at * 1000), Fraction(1, 1000)
-                container.mux(frames.encode(frame))
-            container.mux(frames.encode(None))
-        if sound:
-            write_tone(container, sound, *tone)
-    return path
-
-
-def write_tone(container, stream, start, end):
-    wave = np.sin(np.arange(round((end - start) * 16_000)) * 0.2, dtype=np.float32)[None]
-    layout = {"format": "fltp", "layout": "mono"}
-    if stream.codec_context.format.name != "fltp":
-        wave, layout["format"] = (wave * 30_000).astype(np.int16), "s16"
-    for at in range(0, wave.shape[1], 1024):
-        frame = av.AudioFrame.from_ndarray(wave[:, at : at + 1024], **layout)
-        frame.sample_rate, frame.pts = 16_000, round(start * 16_000) + at
-        frame.time_base = Fraction(1, 16_000)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
-
-
-def turned(path, degrees):
-    """Write the rotation a telephone writes, clockwise, into the track header of an MP4."""
-    matrix = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
-    a, b, c, d = (65536 * value for value in matrix)
-    content = bytearray(path.read_bytes())
-    at = content.index(b"tkhd") + 44
-    content[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path.write_bytes(content)
-    return path
-
-
-def read(source, **options):
-    with open_video(source, **options) as frames:
-        return list(frames)
-
-
-def times_of(frames):
-    return pytest.approx([frame.time for frame in frames], abs=2e-3)
-
-
-def assert_looks_like(image, expected, tolerance=12):
-    assert image.dtype == np.uint8
-    assert image.shape == expected.shape
-    assert image.flags.c_contiguous
-    assert np.median(np.abs(image.astype(int) - expected)) <= tolerance
-
 
 # Files
 
@@ -141,14 +67,6 @@ def test_pixels_come_square(tmp_path):
     """A 4:3 frame stored narrow, as broadcasters do, would else give narrow faces."""
     (frame, *_) = read(write_clip(tmp_path / "clip.mp4", seconds(3), aspect=Fraction(3, 2)))
     assert_looks_like(frame.image, picture(WIDTH * 3 // 2, HEIGHT))
-
-
-def test_bt709_colours(tmp_path):
-    """Written as BT.709 and said to be so: a reader that ignores the tag is off by about 15."""
-    with VideoWriter(tmp_path / "clip.mp4", WIDTH, HEIGHT) as writer:
-        writer.write(Frame(np.full((HEIGHT, WIDTH, 3), (200, 30, 60), np.uint8), 0.0))
-    (frame,) = read(tmp_path / "clip.mp4")
-    assert np.abs(frame.image.astype(int) - (200, 30, 60)).max() <= 5
 
 
 def test_size_may_change_and_time_starts_anew_midway(tmp_path):
@@ -226,18 +144,9 @@ def test_a_damaged_clip_gives_what_it_has_and_says_so(tmp_path, spoil, least, mo
     assert re.fullmatch(reason, clip.warning)
 
 
-def nothing(path):
-    return path / "missing.mp4"
-
-
 def empty(path):
     (path / "empty.mp4").touch()
     return path / "empty.mp4"
-
-
-def text(path, name="text.mp4"):
-    (path / name).write_text("not a video\n" * 50)
-    return path / name
 
 
 def plain_text(path):
@@ -316,31 +225,6 @@ def test_folder_of_images(tmp_path):
 
 
 # Cameras
-
-
-class FakeCamera:
-    """Stands in for `cv2.VideoCapture`: red counts its frames, then comes what `end` gives."""
-
-    def __init__(self, count=10_000, opens=True, end=None):
-        self.count, self.opens, self.end = count, opens, end
-        self.reads = 0
-        self.released = threading.Event()
-
-    def __call__(self, index):
-        return self
-
-    def isOpened(self):
-        return self.opens
-
-    def read(self):
-        time.sleep(0.005)
-        if self.reads >= self.count and self.end:
-            return self.end()
-        self.reads += 1
-        return True, np.full((HEIGHT, WIDTH, 3), (0, 0, self.reads % 256), np.uint8)
-
-    def release(self):
-        self.released.set()
 
 
 def no_driver(index):
@@ -459,132 +343,3 @@ def test_sample_converts_only_what_it_gives(tmp_path, monkeypatch):
     assert times_of(frames) == [0, 1, 2, 2.9]
     assert len(converted) == 4
     assert_looks_like(frames[-1].image, picture())
-
-
-# Writing
-
-
-def streams_of(path):
-    """Of each kind of stream: its codec, and the first and last time in seconds that a packet covers."""
-    found = {}
-    with av.open(str(path)) as container:
-        for packet in container.demux():
-            if packet.pts is not None:
-                kind, start = packet.stream.type, float(packet.pts * packet.time_base)
-                end = start + float((packet.duration or 0) * packet.time_base)
-                first, last = found.get(kind, SimpleNamespace(first=start, last=end)).__dict__.values()
-                found[kind] = SimpleNamespace(first=min(first, start), last=max(last, end))
-    return found
-
-
-@pytest.mark.parametrize(("width", "height"), [(64, 48), (63, 48), (64, 47), (65, 49)])
-def test_written_frames_come_back(tmp_path, width, height):
-    times = [0.0, 0.04, 0.5, 0.5, 1.234]
-    with VideoWriter(tmp_path / "out.mp4", width, height) as writer:
-        for at in times:
-            writer.write(Frame(picture(width, height), at))
-    frames = read(tmp_path / "out.mp4")
-    assert times == times_of(frames)
-    for frame in frames:
-        assert_looks_like(frame.image, picture(width, height)[: height // 2 * 2, : width // 2 * 2])
-    content = (tmp_path / "out.mp4").read_bytes()
-    assert content.index(b"moov") < content.index(b"mdat")  # plays while it loads
-    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
-
-
-def test_a_frame_of_another_size_is_scaled(tmp_path):
-    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT) as writer:
-        writer.write(Frame(picture(), 0.0))
-        writer.write(Frame(picture(WIDTH * 2, HEIGHT * 2), 0.1))
-    for frame in read(tmp_path / "out.mp4"):
-        assert_looks_like(frame.image, picture())
-
-
-@pytest.mark.parametrize(
-    ("tone", "start", "expected"),
-    [
-        ((0, 2), 0.0, (0.0, 2.0)),
-        ((0, 1), 0.0, (0.0, 1.0)),  # shorter than the picture
-        ((0, 5), 0.0, (0.0, 2.0)),  # longer: ends with the last frame written
-        ((0.5, 2), 0.0, (0.5, 2.0)),
-        ((0, 3), 0.5, (0.0, 2.0)),  # what comes before the first frame is left out
-    ],
-)
-def test_audio_is_copied_and_aligned(tmp_path, tone, start, expected):
-    source = write_clip(tmp_path / "in.mkv", [start + at for at in seconds(20)], tone=tone)
-    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT, audio_from=source) as writer:
-        for frame in read(source):
-            writer.write(frame)
-    assert writer.warning is None
-    audio = streams_of(tmp_path / "out.mp4")["audio"]
-    assert (audio.first, audio.last) == pytest.approx(expected, abs=0.14)  # AAC frames of 64 ms, and their lead
-
-
-@pytest.mark.parametrize(
-    ("make", "warning"),
-    [
-        (lambda path: write_clip(path / "in.mp4", seconds(5)), None),  # silent
-        (
-            lambda path: write_clip(path / "in.avi", seconds(5), tone=(0, 1), audio="pcm_mulaw"),
-            "MP4 can't hold pcm_mulaw",
-        ),
-        (nothing, "No such file"),
-        (text, "Invalid data"),
-    ],
-)
-def test_audio_left_out(tmp_path, make, warning):
-    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT, audio_from=make(tmp_path)) as writer:
-        writer.write(Frame(picture(), 0.0))
-    assert writer.warning is None if warning is None else warning in writer.warning
-    assert set(streams_of(tmp_path / "out.mp4")) == {"video"}
-
-
-@pytest.mark.parametrize(
-    ("error", "count", "kept"),
-    [(KeyboardInterrupt, 5, True), (KeyboardInterrupt, 0, False), (RuntimeError, 5, False)],
-)
-def test_interrupted_writing(tmp_path, error, count, kept):
-    source = write_clip(tmp_path / "in.mp4", seconds(60), tone=(0, 6))
-    with pytest.raises(error):
-        write_until(error, count, tmp_path / "out.mp4", audio_from=source)
-    assert {path.name for path in tmp_path.iterdir()} == ({"in.mp4", "out.mp4"} if kept else {"in.mp4"})
-    if kept:
-        assert times_of(read(tmp_path / "out.mp4")) == seconds(5)
-        assert streams_of(tmp_path / "out.mp4")["audio"].last == pytest.approx(0.5, abs=0.14)
-
-
-def write_until(error, count, path, audio_from=None):
-    with VideoWriter(path, WIDTH, HEIGHT, audio_from) as writer:
-        for at in seconds(count):
-            writer.write(Frame(picture(), at))
-        raise error
-
-
-def test_failed_writing_keeps_the_old_file(tmp_path):
-    (tmp_path / "out.mp4").write_text("old")
-    with pytest.raises(RuntimeError):
-        write_until(RuntimeError, 1, tmp_path / "out.mp4")
-    assert (tmp_path / "out.mp4").read_text() == "old"
-
-
-def test_no_frames_no_file(tmp_path):
-    with VideoWriter(tmp_path / "out.mp4", WIDTH, HEIGHT):
-        pass
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "message"),
-    [
-        ("out.mp4", (1, 48), r"out\.mp4: expected frames of at least 2x2 pixels, found 1x48"),
-        (
-            "file/out.mp4",
-            (64, 48),
-            r"out\.mp4: expected to write a video here, but (Not a directory|File exists)",
-        ),
-    ],
-)
-def test_writing_refused(tmp_path, name, size, message):
-    (tmp_path / "file").touch()
-    with pytest.raises(VideoError, match=message), VideoWriter(tmp_path / name, *size) as writer:
-        writer.write(Frame(picture(*size), 0.0))

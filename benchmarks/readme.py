@@ -1,0 +1,36 @@
+"""`make readme`: write the shipped detectors' figures, as their cards have them, into README.md."""
+
+import json
+import re
+from pathlib import Path
+
+from aiface.evaluation import summary_table
+from aiface.files import WEIGHTS, write_text
+
+README = WEIGHTS.parent / "README.md"
+_BLOCK = re.compile(r"(<!-- figures -->\n).*(<!-- end of figures -->)", re.DOTALL)
+
+
+def figures(weights: Path = WEIGHTS) -> str:
+    """A paragraph and a table for each bundle in `weights`."""
+    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(weights.glob("*/card.json"))]
+    return "\n".join(_one(card) for card in cards)
+
+
+def _one(card: dict) -> str:
+    calibration = card["calibration"]
+    thresholds = f"AI from {calibration['thresholds']['0.01']:.2f}, real below {calibration['real_below']:.2f}"
+    groups = ", ".join(
+        f"{name.removeprefix('auc/')} {value:.3f}" for name, value in card["metrics"]["test"]["groups"].items()
+    )
+    head = f"**{card['name']}**: {card['training']['summary']} Calls a face {thresholds}."
+    return f"{head}\n\n{summary_table(card['metrics']['test'])}\n\nAUC within each set: {groups}.\n"
+
+
+def rewritten(text: str) -> str:
+    """README's text with the figures as they are now."""
+    return _BLOCK.sub(lambda match: match[1] + figures() + match[2], text)
+
+
+if __name__ == "__main__":
+    write_text(README, rewritten(README.read_text(encoding="utf-8")))

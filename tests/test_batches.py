@@ -1,0 +1,193 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aiface import batches
+from aiface.batches import BalancedBatches, groups, pools
+from aiface.errors import DataError
+from aiface.labels import AI, REAL
+
+
+class Crops:
+    """A CropSet in memory: each picture's pixels say which one it is."""
+
+    folder = Path("crops")
+
+    def __init__(self, table, size=64):
+        """`table` has a row (source, label, number of crops) for each source's class."""
+        self.labels = np.concatenate([np.full(n, label) for _, label, n in table])
+        self.sources = np.concatenate([np.full(n, source) for source, _, n in table])
+        self.size = size
+        self.drawn = []
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        self.drawn.append(index)
+        return np.full((self.size, self.size, 3), index, np.uint8)
+
+
+BOTH = [("set", REAL, 40), ("set", AI, 40)]
+MIXED = [*BOTH, ("photos", REAL, 64), ("gan", AI, 36), ("diffusion", AI, 4)]
+
+
+def indices(images):
+    """Which crop each picture of a batch is: undegraded ones are flat."""
+    assert (images == images[:, :1, :1, :1]).all()
+    return images[:, 0, 0, 0].astype(int)
+
+
+def plain(crops, batch_size=8, steps=50, seed=(0, 0), size=32, **options):
+    return BalancedBatches(crops, size, batch_size, steps, seed, degrade=False, **options)
+
+
+# Groups
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (BOTH, {"set": "set"}),
+        (MIXED, {"set": "set", "photos": "mixed", "gan": "mixed", "diffusion": "mixed"}),
+        ([("a", REAL, 1), ("b", AI, 1)], {"a": "mixed", "b": "mixed"}),
+    ],
+)
+def test_groups(table, expected):
+    crops = Crops(table)
+    assert dict(zip(crops.sources.tolist(), groups(crops).tolist(), strict=True)) == expected
+    assert len(groups(crops)) == len(crops)
+
+
+def test_pools_hold_every_crop_once_under_its_class():
+    crops = Crops(MIXED)
+    found = pools(crops)
+    assert len(found) == 2
+    assert sorted(np.concatenate([index for pair in found for side in pair for index in side])) == list(range(184))
+    for pair in found:
+        for label in (REAL, AI):
+            assert all((crops.labels[index] == label).all() for index in pair[label])
+            assert all(len(set(crops.sources[index])) == 1 for index in pair[label])
+
+
+@pytest.mark.parametrize(
+    ("table", "missing"),
+    [
+        ([("set", REAL, 5)], "ai to go with set"),
+        ([("set", AI, 5)], "real to go with set"),
+        ([*BOTH, ("photos", REAL, 5)], "ai to go with photos"),  # what could these photographs be told from?
+        ([*BOTH, ("gan", AI, 5), ("diffusion", AI, 5)], "real to go with diffusion, gan"),
+    ],
+)
+def test_a_class_is_missing(table, missing):
+    with pytest.raises(DataError, match=f"crops: expected crops of both classes.*found none labelled {missing}"):
+        BalancedBatches(Crops(table), 32, 8, 1, (0,))
+
+
+def test_no_crops_at_all():
+    crops = Crops(BOTH)
+    crops.labels, crops.sources = crops.labels[:0], crops.sources[:0]
+    with pytest.raises(DataError, match="found no"):
+        BalancedBatches(crops, 32, 8, 1, (0,))
+
+
+# Batches
+
+
+@pytest.mark.parametrize("degrade", [False, True])
+@pytest.mark.parametrize(("size", "batch_size"), [(32, 2), (48, 8), (64, 6)])
+def test_shapes_and_types(size, batch_size, degrade):
+    epoch = BalancedBatches(Crops(MIXED), size, batch_size, 3, (0, 0), degrade)
+    assert len(epoch) == 3
+    for index in range(3):
+        images, labels = epoch[index]
+        assert (images.dtype, images.shape) == (np.uint8, (batch_size, size, size, 3))
+        assert (labels.dtype, labels.shape) == (np.float32, (batch_size, 1))
+        assert labels[:, 0].tolist() == [REAL, AI] * (batch_size // 2)
+
+
+def test_labels_are_those_of_the_crops_and_pairs_are_of_one_group():
+    crops = Crops(MIXED)
+    group = groups(crops)
+    for images, labels in (plain(crops)[index] for index in range(50)):
+        index = indices(images)
+        np.testing.assert_array_equal(crops.labels[index], labels[:, 0])
+        np.testing.assert_array_equal(group[index[::2]], group[index[1::2]])
+
+
+def test_groups_are_drawn_alike_and_sources_by_the_root_of_their_number():
+    crops = Crops(MIXED)
+    index = np.concatenate([indices(plain(crops)[i][0]) for i in range(50)])
+    assert np.mean(groups(crops)[index] == "set") == pytest.approx(0.5, abs=0.08)
+    ai = [crops.sources[i] for i in index if groups(crops)[i] == "mixed" and crops.labels[i] == AI]
+    assert np.mean(np.array(ai) == "gan") == pytest.approx(6 / (6 + 2), abs=0.1)  # 36 crops against 4
+
+
+def test_every_crop_is_drawn():
+    crops = Crops([("set", REAL, 20), ("set", AI, 20)])
+    assert {i for step in range(50) for i in indices(plain(crops)[step][0])} == set(range(40))
+
+
+def test_only_the_given_crops_are_read(monkeypatch):
+    """The rule of the test split: what isn't given can't be drawn."""
+    crops = Crops(BOTH)
+    epoch = BalancedBatches(crops, 32, 8, 20, (0, 0))
+    for index in range(20):
+        epoch[index]
+    assert len(crops.drawn) == 8 * 20
+    assert set(crops.drawn) <= set(range(len(crops)))
+    assert min(crops.drawn) >= 0  # no index that counts from the end
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_same_for_the_same_seed_whatever_the_workers_and_the_order(workers):
+    first = BalancedBatches(Crops(MIXED), 32, 6, 8, (3, 1), workers=1)
+    second = BalancedBatches(Crops(MIXED), 32, 6, 8, (3, 1), workers=workers)
+    for index in reversed(range(8)):
+        for one, other in zip(first[index], second[index], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_epochs_seeds_and_steps_differ():
+    crops = Crops(MIXED)
+    found = [
+        tuple(indices(plain(crops, seed=seed)[step][0]).tolist())
+        for seed in ((0, 0), (0, 1), (1, 0), (1, 1)) for step in range(5)
+    ]  # fmt: skip
+    assert len(set(found)) == len(found)
+
+
+def test_real_and_ai_are_spoiled_by_the_same_code(monkeypatch):
+    """With the label hidden from `spoil`, `window` and `tighten`, each class meets each of them as often."""
+    met = {"spoil": [], "window": [], "tighten": []}
+    for name, seen in met.items():
+        inner = getattr(batches, name)
+        monkeypatch.setattr(
+            batches, name, lambda image, *args, inner=inner, seen=seen: seen.append(image) or inner(image, *args)
+        )
+    crops = Crops([("set", REAL, 1), ("set", AI, 1)])
+    epoch = BalancedBatches(crops, 32, 16, 20, (0, 0))
+    for index in range(20):
+        epoch[index]
+    assert len(met["spoil"]) == len(met["window"]) == 320
+    assert len(met["tighten"]) == pytest.approx(0.3 * 320, abs=30)
+    ai = [image[16, 16, 0] == 1 for image in met["tighten"]]
+    assert np.mean(ai) == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize("degrade", [False, True])
+def test_windows_are_not_always_the_same(degrade, astronaut):
+    class One(Crops):
+        def __getitem__(self, index):
+            return np.ascontiguousarray(astronaut[:256, 100:356])
+
+    epoch = BalancedBatches(One([("set", REAL, 1), ("set", AI, 1)]), 128, 8, 1, (0, 0), degrade)
+    images, _ = epoch[0]
+    assert len({image.tobytes() for image in images}) == 8
+
+
+def test_a_window_of_the_whole_crop_is_the_crop():
+    images, _ = plain(Crops(BOTH), size=64)[0]
+    assert images.shape[1] == 64
+    indices(images)

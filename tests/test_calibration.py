@@ -1,0 +1,147 @@
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from aiface.calibration import FALSE_POSITIVE_RATES, MISS_RATE, Calibration, fit, fit_temperature, threshold_at
+from aiface.errors import DataError
+from aiface.labels import AI, REAL
+from aiface.verdict import decide
+
+THRESHOLDS = {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}
+
+
+def faces(n=4000, temperature=1.0, seed=0):
+    """Logits `temperature` times too large, and labels that follow the probabilities before that."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, n)
+    labels = np.where(rng.random(n) < expit(logits), AI, REAL)
+    return logits * temperature, labels
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5, 20.0])
+def test_temperature_is_found_again(temperature):
+    assert fit_temperature(*faces(20_000, temperature)) == pytest.approx(temperature, rel=0.07)
+
+
+def test_temperature_weighs_both_classes_the_same():
+    """Nine times as many reals as there were must not change it."""
+    logits, labels = faces(20_000, 2.0)
+    repeats = np.where(labels == REAL, 9, 1)
+    expected = fit_temperature(logits, labels)
+    assert fit_temperature(logits.repeat(repeats), labels.repeat(repeats)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("logits", "temperature"),
+    [((-1, -1, 1, 1), np.exp(-3)), ((1, 1, -1, -1), np.exp(5))],
+    ids=["no error at all", "all wrong"],
+)
+def test_temperature_stays_within_its_bounds(logits, temperature):
+    """Sharper than certain, or flatter than a coin, would say no more; and the scores stay in order."""
+    labels = np.array((REAL, REAL, AI, AI))
+    calibration = fit(np.array(logits), labels)
+    assert calibration.temperature == pytest.approx(temperature, rel=0.01)
+    scores = calibration.probability(np.array((-1.0, 0.0, 1.0)))
+    assert np.all(np.diff(scores) > 0)
+    assert np.all((scores > 0) & (scores <= 1))
+
+
+@pytest.mark.parametrize("n", [3, 40, 200, 3001])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_thresholds_keep_their_false_positive_rates(n, rounded):
+    logits, labels = faces(2 * n, seed=n)
+    logits = logits.round(1) if rounded else logits  # ties
+    calibration = fit(logits, labels)
+    reals = calibration.probability(logits[labels == REAL])
+    assert set(calibration.thresholds) == {str(rate) for rate in FALSE_POSITIVE_RATES}
+    for rate in FALSE_POSITIVE_RATES:
+        threshold = calibration.thresholds[str(rate)]
+        assert np.mean(reals >= threshold) <= rate
+        if not rounded:  # and are no more careful than they need to be: one face more would be too many
+            assert np.sum(reals >= np.nextafter(np.float32(threshold), np.float32(0))) == int(rate * len(reals)) + 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "rate", "below", "above"),
+    [
+        ((0.1, 0.2, 0.3, 0.4), 0.25, 0.3, 0.4),
+        ((0.1, 0.2, 0.3, 0.4), 0.24, 0.4, 0.5),  # too few to allow one
+        ((0.1, 0.4, 0.4, 0.4), 0.5, 0.4, 0.5),  # the tied would all lie above
+        ((0.7,), 0.001, 0.7, 0.8),
+        ((1.0, 0.5), 0.01, 1.0, 1.1),  # no score reaches it: better silent than wrong
+    ],
+)
+def test_threshold_at(scores, rate, below, above):
+    threshold = threshold_at(np.array(scores), rate)
+    assert np.float32(below) < threshold < above
+    assert np.mean(np.float32(scores) >= threshold) <= rate
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shift", [-3.0, 0.0, 4.0])
+def test_the_band_between_real_and_ai(seed, shift):
+    """A share of AI faces at most passes for real, and "real" never reaches into "ai", however bad the detector."""
+    logits, labels = faces(600, seed=seed)
+    calibration = fit(logits + shift * (labels == AI), labels)
+    assert 0 <= calibration.real_below <= calibration.ai_from == calibration.thresholds["0.01"]
+    missed = calibration.probability((logits + shift)[labels == AI]) < calibration.real_below
+    assert np.mean(missed) <= MISS_RATE + 1e-9
+
+
+def test_high_logits_are_ai():
+    """The direction of labels: what looks like the faces labelled 1 is called AI."""
+    logits, labels = faces(2000)
+    calibration = fit(3 * logits, labels)
+    scores = calibration.probability(np.array([-30.0, 30.0]))
+    assert scores[0] < 0.01 < 0.99 < scores[1]
+    assert [decide(float(score), calibration) for score in scores] == ["real", "ai"]
+
+
+@pytest.mark.parametrize("size", [(), (3,), (2, 3)])
+def test_probability_of_extreme_logits(size):
+    """Warnings are errors here: no overflow."""
+    calibration = Calibration(0.05, THRESHOLDS, 0.3)
+    for logit, expected in ((-1e30, 0.0), (-1e4, 0.0), (0.0, 0.5), (1e4, 1.0), (3e38, 1.0)):
+        scores = calibration.probability(np.full(size, logit, np.float32))
+        assert scores.dtype == np.float32
+        assert scores.shape == size
+        assert np.all(scores == np.float32(expected))
+
+
+def test_fit_takes_extreme_logits():
+    calibration = fit(np.array((-1e4, -1e3, 1e3, 1e4) * 5), np.array((REAL, REAL, AI, AI) * 5))
+    assert np.isfinite([calibration.temperature, calibration.real_below, *calibration.thresholds.values()]).all()
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "message"),
+    [
+        ((1.0, 2.0), (AI, AI), r"both classes, found labels \[1\]"),
+        ((1.0, 2.0), (REAL, REAL), r"both classes, found labels \[0\]"),
+        ((), (), r"both classes, found labels \[\]"),
+        ((1.0, 2.0, 3.0), (REAL, AI, 2), r"found labels \[0, 1, 2\]"),
+        ((1.0, np.nan), (REAL, AI), "finite logits, found 1 others"),
+        ((-np.inf, np.inf), (REAL, AI), "finite logits, found 2 others"),
+    ],
+)
+def test_fit_refuses(logits, labels, message):
+    with pytest.raises(DataError, match=message):
+        fit(np.array(logits), np.array(labels))
+
+
+@pytest.mark.parametrize(
+    ("temperature", "thresholds", "real_below"),
+    [
+        (0.0, THRESHOLDS, 0.3),
+        (-1.0, THRESHOLDS, 0.3),
+        (np.inf, THRESHOLDS, 0.3),
+        (np.nan, THRESHOLDS, 0.3),
+        (1.0, THRESHOLDS, 0.71),  # the answers "real" and "ai" would overlap
+        (1.0, THRESHOLDS, -0.1),
+        (1.0, THRESHOLDS, np.nan),
+        (1.0, THRESHOLDS | {"0.01": np.nan}, 0.3),
+    ],
+)
+def test_a_calibration_makes_sense_or_is_none(temperature, thresholds, real_below):
+    with pytest.raises(ValueError, match="expected a positive temperature and 0 <= real_below"):
+        Calibration(temperature, thresholds, real_below)

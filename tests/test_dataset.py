@@ -1,0 +1,216 @@
+from pathlib import Path
+
+import pytest
+
+from aiface.dataset import Item, count, scan, scan_all, with_validation
+from aiface.errors import DataError
+from aiface.labels import AI, REAL
+
+
+def touch(root, *names):
+    """Empty files: a data set is read by its names alone."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def seen(items, root):
+    """What a scan found, by path below the root."""
+    return {item.path.relative_to(root).as_posix(): (item.label, item.split, item.source) for item in items}
+
+
+# Scanning
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (  # the 140k set
+            [f"real_vs_fake/real-vs-fake/{s}/{c}/{n}" for s in ("train", "valid", "test")
+             for c, n in (("real", "00001.jpg"), ("fake", "ABC.jpg"))],
+            {f"real_vs_fake/real-vs-fake/{s}/{c}/{n}": (label, s, "set") for s in ("train", "valid", "test")
+             for c, n, label in (("real", "00001.jpg", REAL), ("fake", "ABC.jpg", AI))},
+        ),
+        (  # no splits
+            ["real/a.png", "fake/b.jpeg"],
+            {"real/a.png": (REAL, "", "set"), "fake/b.jpeg": (AI, "", "set")},
+        ),
+        (  # ai/, capitals, other names of splits
+            ["Val/REAL/a.PNG", "Val/AI/b.webp", "validation/real/a.bmp", "validation/ai/b.gif", "TEST/Real/a.tif",
+             "TEST/Fake/b.tiff"],
+            {"Val/REAL/a.PNG": (REAL, "valid", "set"), "Val/AI/b.webp": (AI, "valid", "set"),
+             "validation/real/a.bmp": (REAL, "valid", "set"), "validation/ai/b.gif": (AI, "valid", "set"),
+             "TEST/Real/a.tif": (REAL, "test", "set"), "TEST/Fake/b.tiff": (AI, "test", "set")},
+        ),
+        (  # the class above the split, folders below the class, other files, and folders that say nothing
+            ["real/train/p/q/a.jpg", "fake/train/b.jpg", "real/train/notes.txt", "other/c.jpg", "d.jpg"],
+            {"real/train/p/q/a.jpg": (REAL, "train", "set"), "fake/train/b.jpg": (AI, "train", "set")},
+        ),
+        (  # the folder nearest to the file counts
+            ["real/fake/a.jpg", "fake/real/b.jpg", "test/train/real/c.jpg", "test/train/fake/d.jpg"],
+            {"real/fake/a.jpg": (AI, "", "set"), "fake/real/b.jpg": (REAL, "", "set"),
+             "test/train/real/c.jpg": (REAL, "train", "set"), "test/train/fake/d.jpg": (AI, "train", "set")},
+        ),
+        (  # sources from names
+            ["real/celeb_0001.jpg", "fake/StyleGAN2_12.jpg", "fake/id_a_3.jpg", "real/0001.jpg", "fake/x_1_2.jpg",
+             "fake/9gag_1.jpg", "fake/_7.jpg"],
+            {"real/celeb_0001.jpg": (REAL, "", "celeb"), "fake/StyleGAN2_12.jpg": (AI, "", "stylegan2"),
+             "fake/id_a_3.jpg": (AI, "", "set"), "real/0001.jpg": (REAL, "", "set"), "fake/x_1_2.jpg": (AI, "", "set"),
+             "fake/9gag_1.jpg": (AI, "", "set"), "fake/_7.jpg": (AI, "", "set")},
+        ),
+    ],
+    ids=["140k", "no splits", "other names", "nested", "nearest", "sources"],
+)  # fmt: skip
+def test_layouts(tmp_path, names, expected):
+    root = touch(tmp_path / "set", *names)
+    items = scan(root)
+    assert seen(items, root) == expected
+    assert [item.path for item in items] == sorted(item.path for item in items)
+
+
+def test_a_root_that_is_a_class_itself(tmp_path):
+    """`scan("data/fake")` holds one class, and says so."""
+    touch(tmp_path / "fake", "a.jpg")
+    with pytest.raises(DataError, match="none labelled real"):
+        scan(tmp_path / "fake")
+
+
+def test_names_above_the_root_say_nothing(tmp_path):
+    root = touch(tmp_path / "fake" / "test" / "set", "real/a.jpg", "ai/b.jpg")
+    assert seen(scan(root), root) == {"real/a.jpg": (REAL, "", "set"), "ai/b.jpg": (AI, "", "set")}
+
+
+def test_a_folder_with_the_name_of_a_picture_is_none(tmp_path):
+    root = touch(tmp_path, "real/a.jpg/b.txt", "real/c.jpg", "fake/d.jpg")
+    assert len(scan(root)) == 2
+
+
+def test_relative_root(tmp_path, monkeypatch):
+    touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg")
+    monkeypatch.chdir(tmp_path / "set")
+    assert {item.source for item in scan(".")} == {"set"}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (None, r"expected a folder with real/ and fake/ below it, found no folder; check the path"),
+        ([], r"expected pictures in folders real/ and fake/ \(or ai/\), found none; see data/README\.md"),
+        (["a.jpg", "other/b.jpg"], r"expected pictures in folders.*found none.*\./fetch\.sh data"),
+        (["real/a.txt", "fake/b.txt"], r"expected pictures in folders.*found none"),
+        (["real/a.jpg"], r"found none labelled ai; put them into a folder named fake/"),
+        (["fake/a.jpg"], r"found none labelled real; put them into a folder named real/"),
+        (
+            ["train/real/a.jpg", "train/fake/b.jpg", "test/real/c.jpg"],
+            r"test: expected pictures of both classes, found none labelled ai; put them into a folder named fake/",
+        ),
+        (["train/real/a.jpg", "fake/b.jpg"], r"expected pictures of both classes, found none labelled"),
+    ],
+)
+def test_what_is_no_data_set(tmp_path, names, message):
+    root = tmp_path / "set"
+    if names is not None:
+        root.mkdir()
+        touch(root, *names)
+    with pytest.raises(DataError, match=message) as caught:
+        scan(root)
+    assert str(caught.value).startswith(str(root))
+
+
+def test_a_file_is_no_data_set(tmp_path):
+    with pytest.raises(DataError, match="found no folder"):
+        scan(touch(tmp_path, "real.zip") / "real.zip")
+
+
+def test_trees_mixed(tmp_path):
+    first = touch(tmp_path / "first", "real/a.jpg", "fake/b.jpg")
+    second = touch(tmp_path / "second", "train/real/a.jpg", "train/ai/b_1.jpg")
+    items = scan_all([first, second, first, tmp_path / "first" / ".." / "first"])
+    assert [(item.label, item.split, item.source) for item in items] == [
+        (AI, "", "first"), (REAL, "", "first"), (AI, "train", "b"), (REAL, "train", "second"),
+    ]  # fmt: skip
+
+
+def test_a_picture_that_two_trees_hold_is_named_by_the_first(tmp_path):
+    touch(tmp_path / "outer" / "inner", "real/a.jpg", "fake/b.jpg")
+    for roots, source in (([tmp_path / "outer", tmp_path / "outer/inner"], "outer"),
+                          ([tmp_path / "outer/inner", tmp_path / "outer"], "inner")):  # fmt: skip
+        items = scan_all(roots)
+        assert len(items) == 2
+        assert {item.source for item in items} == {source}
+
+
+# The validation cut
+
+
+def items_of(count, split="train", source="set", stem="{:05}"):
+    return [
+        Item(Path(source, split, name, stem.format(index) + ".jpg"), label, split, source)
+        for name, label in (("real", REAL), ("fake", AI))
+        for index in range(count)
+    ]
+
+
+def split_of(items):
+    return {item.path: item.split for item in items}
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("split", ["train", ""])
+def test_a_fraction_goes_to_validation(fraction, split):
+    cut = with_validation(items_of(1000, split), fraction)
+    assert sum(item.split == "valid" for item in cut) / 2000 == pytest.approx(fraction, abs=0.03)
+    assert {item.split for item in cut} <= {"train", "valid"}  # without a split: train
+
+
+def test_the_cut_is_the_same_in_any_order_and_for_any_company():
+    items = items_of(300)
+    cut = split_of(with_validation(items))
+    assert split_of(with_validation(items[::-1])) == cut
+    assert split_of(with_validation(items_of(50, source="other") + items)).items() >= cut.items()
+    assert split_of(with_validation(items, seed=1)) != cut
+
+
+def test_the_same_name_never_stands_on_both_sides():
+    """Faces of one video have its id in both classes: seen in training, its fake would be known in validation."""
+    cut = with_validation(items_of(200) + items_of(200, source="other"), 0.2)
+    sides = {}
+    for item in cut:
+        sides.setdefault(item.path.stem, set()).add(item.split)
+    assert all(len(side) == 1 for side in sides.values())
+    assert {"train", "valid"} == set().union(*sides.values())
+
+
+def test_the_test_split_is_never_touched():
+    items = items_of(200, "test") + items_of(200, "test", source="held")
+    assert with_validation(items, 0.9, sources=("held",)) == items
+
+
+def test_an_existing_validation_split_is_kept():
+    items = items_of(200) + items_of(20, "valid") + items_of(200, source="other")
+    cut = with_validation(items, 0.3)
+    kept = [item for item in cut if item.source == "set"]
+    assert kept == [item for item in items if item.source == "set"]
+    assert any(item.split == "valid" for item in cut if item.source == "other")
+
+
+@pytest.mark.parametrize("has_valid", [False, True])
+def test_whole_sources_are_held_out(has_valid):
+    items = items_of(50) + items_of(50, source="held") + (items_of(5, "valid", source="held") if has_valid else [])
+    cut = with_validation(items, 0.0, sources=("held",))
+    assert {(item.source, item.split) for item in cut} == {("set", "train"), ("held", "valid")}
+
+
+def test_cutting_keeps_all_but_the_split():
+    items = items_of(100)
+    assert [(i.path, i.label, i.source) for i in with_validation(items)] == [(i.path, i.label, i.source) for i in items]
+
+
+def test_count():
+    items = items_of(3) + items_of(2, "test", "other") + [Item(Path("x.jpg"), AI, "train", "set")]
+    assert count(items) == {
+        "test": {"other": {"real": 2, "ai": 2}}, "train": {"set": {"real": 3, "ai": 4}},
+    }  # fmt: skip
+    assert list(count(items[::-1])) == ["test", "train"]

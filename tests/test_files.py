@@ -1,0 +1,297 @@
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import resource
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aiface import errors, labels
+from aiface.errors import AifaceError, DataError
+from aiface.files import (
+    WEIGHTS,
+    atomic_path,
+    is_image,
+    is_video,
+    read_image,
+    sha256,
+    write_csv,
+    write_json,
+    write_text,
+)
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+# Labels and errors
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("real", labels.REAL), ("REAL", labels.REAL), ("fake", labels.AI), ("Fake", labels.AI), ("ai", labels.AI),
+        ("AI", labels.AI), ("reals", None), ("training_fake", None), ("", None),
+    ],
+)  # fmt: skip
+def test_label_of_folder(name, label):
+    assert labels.label_of_folder(name) == label
+
+
+def test_ai_is_the_positive_class():
+    assert (labels.REAL, labels.AI) == (0, 1)
+    assert labels.NAMES[labels.AI] == "ai"
+    assert labels.NAMES[labels.REAL] == "real"
+
+
+@pytest.mark.parametrize("name", ["DataError", "ModelError", "VideoError"])
+def test_errors_share_a_base(name):
+    assert issubclass(getattr(errors, name), AifaceError)
+
+
+# Writing
+
+
+def test_atomic_path_puts_the_file_in_place_at_the_end(tmp_path):
+    path = tmp_path / "new" / "folder" / "clip.mp4"
+    with atomic_path(path) as temporary:
+        assert temporary.parent == path.parent  # the same disk, so that the move is one step
+        assert temporary.suffix == ".mp4"  # encoders choose their container by it
+        temporary.write_bytes(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_atomic_path_leaves_all_as_it_was(tmp_path, error, old):
+    path = tmp_path / "card.json"
+    if old:
+        path.write_bytes(old)
+    with pytest.raises(error), atomic_path(path) as temporary:  # noqa: PT012
+        temporary.write_bytes(b"half")
+        raise error
+    assert (path.read_bytes() if old else path.exists()) == (old or False)
+    assert [file.name for file in tmp_path.iterdir()] == (["card.json"] if old else [])
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_atomic_path_follows_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+        assert os.umask(umask) == umask  # and leaves it as it is
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
+
+
+def test_text_is_utf8(tmp_path):
+    write_text(tmp_path / "a.txt", "été — 脸\n")
+    assert (tmp_path / "a.txt").read_bytes() == "été — 脸\n".encode()
+
+
+def test_json_comes_back(tmp_path):
+    value = {"b": [1, 2.5, None, True], "a": "脸"}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == value
+    assert text.endswith("}\n")
+    assert "脸" in text  # to be read by people
+
+
+def test_failed_json_keeps_the_old_file(tmp_path):
+    write_json(tmp_path / "a.json", [1])
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", [object()])
+    assert json.loads((tmp_path / "a.json").read_text()) == [1]
+
+
+def test_csv_comes_back(tmp_path):
+    rows = [{"a": "1", "b": 'x,"y"\nz'}, {"a": "", "b": "脸"}]
+    write_csv(tmp_path / "a.csv", rows, ("a", "b"))
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == rows
+
+
+def test_sha256(tmp_path):
+    content = bytes(range(256)) * 5000
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "video"),
+    [
+        ("a.jpg", True, False), ("a.JPEG", True, False), ("a.png", True, False), ("a.webp", True, False),
+        ("a.mp4", False, True), ("a.MOV", False, True), ("a.txt", False, False), ("jpg", False, False),
+    ],
+)  # fmt: skip
+def test_kinds_of_files(name, image, video):
+    assert (is_image(Path(name)), is_video(Path(name))) == (image, video)
+
+
+def test_weights_lie_beside_the_package():
+    assert Path(__file__).parents[1] / "weights" == WEIGHTS
+
+
+# Reading images: left half red, right half blue, so that swapped channels and wrong turns show at once
+
+
+def halves(mode="RGB"):
+    image = Image.new("RGB", (64, 48), RED)
+    image.paste(BLUE, (32, 0, 64, 48))
+    return image.convert(mode)
+
+
+def with_hidden_green():
+    """RGBA: red and opaque on the left, green and wholly transparent on the right."""
+    image = Image.new("RGBA", (64, 48), (*RED, 255))
+    image.paste((*GREEN, 0), (32, 0, 64, 48))
+    return image
+
+
+def palette_with_transparency():
+    image = Image.new("P", (64, 48), 0)
+    image.putpalette([*RED, *GREEN])
+    image.paste(1, (32, 0, 64, 48))
+    image.info["transparency"] = 1
+    return image
+
+
+def sixteen_bits(low=10_000, high=50_000):
+    values = np.full((48, 64), low, np.uint16)
+    values[:, 32:] = high
+    return Image.fromarray(values)
+
+
+def turned(orientation):
+    """Halves stored as a camera held in another way stores them: a reader that follows EXIF turns them back."""
+    stored = {1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+              6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[orientation]  # fmt: skip
+    image = halves() if stored is None else halves().transpose(stored)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return image, exif
+
+
+WHITE = (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "options", "left", "right", "tolerance"),
+    [
+        ("a.png", halves(), {}, RED, BLUE, 0),
+        ("a.bmp", halves(), {}, RED, BLUE, 0),
+        ("a.gif", halves(), {}, RED, BLUE, 0),
+        ("a.tif", halves(), {}, RED, BLUE, 0),
+        ("a.webp", halves(), {"lossless": True}, RED, BLUE, 0),
+        ("a.jpg", halves(), {"quality": 95}, RED, BLUE, 3),
+        ("progressive.jpg", halves(), {"quality": 95, "progressive": True}, RED, BLUE, 3),
+        ("grey.png", halves("L"), {}, (76, 76, 76), (29, 29, 29), 0),
+        ("grey.jpg", halves("L"), {"quality": 95}, (76, 76, 76), (29, 29, 29), 3),
+        ("grey_alpha.png", with_hidden_green().convert("LA"), {}, (76, 76, 76), WHITE, 0),
+        ("bits.png", halves("1"), {"bits": 1}, None, None, 0),
+        ("palette.png", halves("P"), {}, RED, BLUE, 0),
+        ("palette_alpha.png", palette_with_transparency(), {}, RED, WHITE, 0),
+        ("alpha.gif", palette_with_transparency(), {}, RED, WHITE, 0),
+        ("alpha.png", with_hidden_green(), {}, RED, WHITE, 0),
+        ("alpha.webp", with_hidden_green(), {"lossless": True}, RED, WHITE, 0),
+        ("cmyk.jpg", halves("CMYK"), {"quality": 95}, RED, BLUE, 3),
+        ("sixteen.png", sixteen_bits(), {}, (39, 39, 39), (195, 195, 195), 1),
+        ("sixteen.tif", sixteen_bits(), {}, (39, 39, 39), (195, 195, 195), 1),
+        ("wrong_suffix.png", halves(), {"format": "JPEG", "quality": 95}, RED, BLUE, 3),
+    ],
+)  # fmt: skip
+def test_every_kind_of_image_comes_as_rgb(tmp_path, name, image, options, left, right, tolerance):
+    image.save(tmp_path / name, **options)
+    found = read_image(tmp_path / name)
+    assert (found.dtype, found.shape) == (np.uint8, (48, 64, 3))
+    for part, colour in ((found[:, :24], left), (found[:, 40:], right)):
+        if colour:
+            assert np.abs(part.astype(int) - colour).max() <= tolerance
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 6, 8])
+def test_exif_orientation(tmp_path, orientation):
+    image, exif = turned(orientation)
+    image.save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(halves()))
+
+
+def test_path_as_text(tmp_path):
+    halves().save(tmp_path / "a.png")
+    assert read_image(str(tmp_path / "a.png")).shape == (48, 64, 3)
+
+
+def encoded(suffix, **options):
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, suffix, **options)
+    return buffer.getvalue()
+
+
+def png_of(width, height):
+    """A PNG that claims these sides and holds nothing."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("half.jpg", encoded("JPEG")[:2000], r"expected a whole image, found a damaged one \(.+\); replace it"),
+        ("half.png", encoded("PNG")[:5000], r"expected a whole image, found a damaged one \(.+\); replace it"),
+        ("half.webp", encoded("WEBP")[:1000], r"expected .*image, found .+; (remove or )?replace it"),
+        ("half.gif", encoded("GIF")[:1000], r"expected a whole image, found a damaged one \(.+\); replace it"),
+        ("half.bmp", encoded("BMP")[:5000], r"expected a whole image, found a damaged one \(.+\); replace it"),
+        ("eps.jpg", encoded("EPS"), r"expected an image, found \d+ bytes that are none; remove or replace it"),
+        ("header.png", encoded("PNG")[:20], r"expected .*image, found .+; (remove or )?replace it"),
+        ("empty.jpg", b"", "expected an image, found 0 bytes that are none; remove or replace it"),
+        ("text.jpg", b"not an image\n", "expected an image, found 13 bytes that are none; remove or replace it"),
+        ("huge.png", png_of(8000, 8000), "at most 50 megapixels, found 8000x8000; scale it down first"),
+        ("huger.png", png_of(12_000, 8000), "at most 50 megapixels, found 12000x8000; scale it down first"),
+        ("bomb.png", png_of(60_000, 60_000), "at most 50 megapixels, found 60000x60000; scale it down first"),
+        ("zero.png", png_of(0, 10), r"expected .*image, found .+; (remove or )?replace it"),
+        ("missing.png", None, "expected an image, found no such file; check the path"),
+    ],
+)
+def test_bad_images_are_named(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_image(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / name}: expected")
+    assert caught.value.__cause__ is None  # one message, not two tracebacks
+
+
+def test_a_false_length_takes_no_memory(tmp_path):
+    """OpenCV takes 2 GB for this file."""
+    content = bytearray(encoded("PNG"))
+    at = content.index(b"IDAT") - 4
+    content[at : at + 4] = struct.pack(">I", 0x7FFFFFFF)
+    (tmp_path / "a.png").write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(DataError):
+        assert read_image(tmp_path / "a.png").shape == (64, 64, 3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+def test_50_megapixels_are_not_too_many(tmp_path):
+    Image.new("1", (10_000, 5000)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").shape == (5000, 10_000, 3)
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(DataError, match="expected"):
+        read_image(tmp_path)

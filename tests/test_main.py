@@ -1,0 +1,280 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scene
+from clips import noise, seconds, text, write_clip
+from PIL import Image
+from scene import BLUE, HEIGHT, RED, WIDTH, picture
+
+from aiface.__main__ import main
+from aiface.calibration import Calibration
+from aiface.shards import CropSet
+
+KEYS = ["path", "verdict", "score", "people", "reasons", "error"]
+PERSON_KEYS = ["verdict", "score", "faces", "first_s", "last_s", "reasons"]
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """A detector on disk whose logit is high for red crops and low for blue ones."""
+    from aiface.detector import save_bundle
+    from aiface.quiet import keras
+
+    image = keras.Input((256, 256, 3), dtype="uint8")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, keras.layers.Dense(1)(x), name="by_colour")
+    model.layers[-1].set_weights([np.array([[12.0], [0.0], [-12.0]]), np.zeros(1)])
+    folder = tmp_path_factory.mktemp("bundles") / "by-colour"
+    return save_bundle(model, folder, Calibration(**scene.CALIBRATION), {"summary": "by colour"}, {})
+
+
+@pytest.fixture
+def finder(monkeypatch):
+    found = scene.Finder()
+    monkeypatch.setattr("aiface.faces.load_finder", lambda folder: found)
+    return found
+
+
+@pytest.fixture
+def run(bundle, finder, capsys):
+    """`run("analyze", ...)` gives the exit code and what was printed on stdout and stderr."""
+
+    def run(command, *arguments):
+        code = main([command, *map(str, arguments), "--detector", str(bundle)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def save(path, *people):
+    Image.fromarray(picture(*people)).save(path)
+    return path
+
+
+def real(path):
+    return save(path, (100, 40, 100, BLUE))
+
+
+def rows_of(printed):
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    assert printed.endswith("\n")
+    return [json.loads(line, parse_constant=refuse) for line in printed.removesuffix("\n").split("\n")]
+
+
+def test_json_lines(tmp_path, run):
+    couple = picture((20, 30, 100, RED), (180, 40, 90, BLUE))
+    write_clip(tmp_path / "a.mp4", seconds(9), lambda _: couple, (WIDTH, HEIGHT))
+    real(tmp_path / "b.png")
+    save(tmp_path / "c.png")
+    save(tmp_path / "d.png", (100, 40, 50, RED))  # too small
+    text(tmp_path, "e.mp4")
+    code, printed, told = run("analyze", tmp_path, tmp_path / "missing.png", "--json")
+    rows = rows_of(printed)
+    assert code == 1
+    assert [Path(row["path"]).name for row in rows] == ["a.mp4", "b.png", "c.png", "d.png", "e.mp4", "missing.png"]
+    assert [row["verdict"] for row in rows] == ["ai", "real"] + ["inconclusive"] * 4
+    for row in rows:
+        assert list(row) == KEYS
+        assert all(list(person) == PERSON_KEYS for person in row["people"])
+    assert rows[0]["score"] > 0.9 > 0.1 > rows[1]["score"]  # P(AI)
+    assert [person["verdict"] for person in rows[0]["people"]] == ["ai", "real"]
+    assert [row["score"] is None for row in rows] == [False, False, True, False, True, True]
+    assert (rows[2]["reasons"], rows[2]["error"]) == (["no face found"], None)
+    assert rows[3]["reasons"][0].startswith("face too small")
+    assert "expected a video" in rows[4]["error"]
+    assert "check the path" in rows[5]["error"]
+    assert told == ""
+
+
+def test_lines_for_people(tmp_path, run):
+    code, printed, told = run("analyze", real(tmp_path / "a.png"), tmp_path / "missing.png")
+    assert code == 1
+    assert printed.startswith(f"{tmp_path / 'a.png'}: looks real\n  person 1: looks real, score 0.0")
+    assert printed.count("\n") == 2
+    assert told == f"aiface: {tmp_path / 'missing.png'}: expected an image, found no such file; check the path\n"
+
+
+def test_all_went_well(tmp_path, run):
+    assert run("analyze", real(tmp_path / "a.png"))[0] == 0
+
+
+def test_an_empty_folder_gets_a_row(tmp_path, run):
+    code, printed, _ = run("analyze", tmp_path, "--json")
+    (row,) = rows_of(printed)
+    assert code == 1
+    assert "expected images or videos in this folder, found none" in row["error"]
+
+
+def test_the_rate_is_used(tmp_path, run, finder):
+    write_clip(tmp_path / "a.mp4", seconds(20), lambda _: picture(), (WIDTH, HEIGHT))
+    assert run("analyze", tmp_path / "a.mp4", "--rate", "10")[0] == 0
+    assert finder.seen == 20
+
+
+def test_warnings_go_to_stderr(tmp_path, run):
+    path = write_clip(tmp_path / "a.mp4", seconds(60), noise, movflags="faststart")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    code, printed, told = run("analyze", path, "--json")
+    assert code == 0
+    assert len(rows_of(printed)) == 1
+    assert told.startswith(f"aiface: {path}: read ")
+
+
+ODD_NAMES = (
+    "new\nline.png",
+    "quotes \"'`.png",
+    "Zoë 写真 \U0001f600.png",
+    " -x.png",
+    os.fsdecode(b"bytes \xff\xfe.png"),
+)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_names_survive(tmp_path, run, name):
+    try:
+        path = real(tmp_path / name)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system takes no such name")
+    code, printed, _ = run("analyze", path, "--json")
+    assert code == 0
+    assert [row["path"] for row in rows_of(printed)] == [str(path)]
+    assert run("analyze", path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["judge"],
+        ["analyze"],
+        ["analyze", "a.png", "--rate", "0"],
+        ["analyze", "a.png", "--rate", "1.9"],
+        ["analyze", "a.png", "--rate", "nan"],
+        ["analyze", "a.png", "--rate", "inf"],
+        ["analyze", "a.png", "--rate", "fast"],
+        ["analyze", "a.png", "--unknown"],
+        ["live", "0", "1"],
+        ["prepare", "data"],
+        ["prepare", "data", "out", "--valid", "1"],
+        ["prepare", "data", "out", "--valid", "-0.1"],
+    ],
+)
+def test_wrong_use(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    printed, told = capsys.readouterr()
+    assert printed == ""
+    assert told.startswith("usage: python -m aiface")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["analyze", "a.png"], "card.json: expected a bundle's card, found no file"),
+        (["live"], "card.json: expected a bundle's card, found no file"),
+    ],
+)
+def test_a_detector_that_is_missing(tmp_path, finder, capsys, arguments, message):
+    assert main([*arguments, "--detector", str(tmp_path / "nothing")]) == 1
+    printed, told = capsys.readouterr()
+    assert printed == ""
+    assert told.startswith("aiface: ")
+    assert message in told
+
+
+def test_an_interrupt_prints_what_was_done_and_stops(tmp_path, bundle, finder, monkeypatch, capsys):
+    def interrupted(image):
+        if finder.seen == 5:
+            raise KeyboardInterrupt
+        return finder(image)
+
+    monkeypatch.setattr("aiface.faces.load_finder", lambda folder: interrupted)
+    for name in "ab":
+        write_clip(tmp_path / f"{name}.mp4", seconds(20), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    assert main(["analyze", str(tmp_path), "--json", "--detector", str(bundle)]) == 130
+    printed, told = capsys.readouterr()
+    (row,) = rows_of(printed)
+    assert (row["verdict"], row["people"][0]["faces"]) == ("ai", 5)
+    assert told.splitlines() == [
+        f"aiface: {tmp_path / 'a.mp4'}: stopped by hand, 0.8 s were judged",
+        "aiface: stopped",
+    ]
+
+
+def test_a_reader_that_has_had_enough(tmp_path, bundle, finder, monkeypatch, capfd):
+    """As `| head -1` closes the pipe."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert main(["analyze", str(real(tmp_path / "a.png")), "--json", "--detector", str(bundle)]) == 1
+    assert capfd.readouterr().err == ""
+
+
+def python(*arguments):
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["analyze", "--help"], ["live", "--help"], ["prepare", "--help"]])
+def test_help(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 0
+    assert "usage: python -m aiface" in capsys.readouterr().out
+
+
+def test_help_comes_before_tensorflow_is_loaded():
+    code = "import runpy, sys\nsys.argv = ['aiface', '--help']\ntry: runpy.run_module('aiface', run_name='__main__')\n"
+    code += "except SystemExit: print(sorted({'keras', 'tensorflow', 'cv2', 'av'} & set(sys.modules)))"
+    assert python("-c", code).stdout.endswith("\n[]\n")
+
+
+def test_nothing_but_the_window_needs_pygame():
+    code = "import importlib, pkgutil, sys, aiface\n"
+    code += "for module in pkgutil.iter_modules(aiface.__path__): importlib.import_module(f'aiface.{module.name}')\n"
+    code += "print('aiface.live' in sys.modules, 'pygame' in sys.modules)"
+    assert python("-c", code).stdout == "True False\n"
+
+
+def test_prepare(tmp_path, make_tree, fake_finder, monkeypatch, capsys):
+    monkeypatch.setattr("aiface.faces.load_finder", lambda folder: fake_finder)
+    tree = make_tree(tmp_path / "faces", splits=("train", "test"), count=4)
+    (tree / "train" / "real" / "0000.png").write_bytes(b"no image")
+    arguments = ["prepare", str(tree), str(tmp_path / "crops"), "--valid", "0.3"]
+    assert main(arguments) == 0
+    printed, _ = capsys.readouterr()
+    table, last = printed.rsplit("\n}\n", 1)
+    counts = json.loads(table + "\n}")
+    assert sum(sum(classes.values()) for sources in counts.values() for classes in sources.values()) == 16
+    assert last.startswith(f"15 crops in {tmp_path / 'crops'}; left out: ")
+    crops = CropSet(tmp_path / "crops")
+    assert np.bincount(crops.labels).tolist() == [7, 8]
+    assert main(arguments) == 0
+    assert fake_finder.calls == 15  # what was done is not done again
+
+
+def test_prepare_nothing(tmp_path, capsys):
+    assert main(["prepare", str(tmp_path), str(tmp_path / "crops")]) == 1
+    assert "expected pictures in folders real/ and fake/" in capsys.readouterr().err
+
+
+def test_live_plays_a_clip_to_its_end(tmp_path, run, finder, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    path = write_clip(tmp_path / "a.mp4", seconds(4), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    assert run("live", path) == (0, "", "")
+    assert finder.seen == 4
+
+
+def test_live_without_a_camera(run):
+    code, printed, told = run("live", "97")
+    assert (code, printed) == (1, "")
+    assert told.startswith("aiface: camera 97: expected a frame")

@@ -1,0 +1,372 @@
+import re
+import shutil
+
+import numpy as np
+import pytest
+import scene
+from clips import FakeCamera, noise, seconds, text, write_clip
+from PIL import Image
+from scene import BLUE, HEIGHT, RED, WIDTH, picture
+
+from aiface import pipeline
+from aiface.errors import DataError, VideoError
+from aiface.pipeline import Settings, analyze, analyze_images, analyze_source, analyze_video, list_inputs
+from aiface.verdict import AI, INCONCLUSIVE, NO_FACE, REAL
+from aiface.video import open_video
+
+
+def clip(path, image, count=30, step=0.1):
+    return write_clip(path, seconds(count, step), image, (WIDTH, HEIGHT))
+
+
+def couple(index):
+    return picture((20 + index, 30, 110, RED), (180, 40, 100 - index // 2, BLUE))
+
+
+@pytest.fixture(scope="module")
+def couple_clip(tmp_path_factory):
+    """2.9 s at 10 frames a second of an AI person and, smaller, a real one."""
+    return clip(tmp_path_factory.mktemp("clips") / "couple.mp4", couple, count=29)
+
+
+def save(path, *people, **options):
+    Image.fromarray(picture(*people, **options)).save(path)
+    return path
+
+
+def judge(source, finder=None, **options):
+    return analyze_video(source, finder or scene.Finder(), scene.detector(), **options)
+
+
+# Clips
+
+
+def test_two_people_in_a_clip(couple_clip):
+    found = judge(couple_clip)
+    assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
+    assert found.verdict == found.verdicts[0]
+    assert (found.moving, found.error, found.warnings, found.interrupted) == (True, None, [], False)
+    assert [verdict.faces for verdict in found.verdicts] == [15, 15]
+    assert found.frames == 15
+    assert found.seconds == pytest.approx(2.8)
+    assert found.people[0].sightings[-1].time == pytest.approx(2.8)
+
+
+def test_a_row_is_plain(couple_clip):
+    found = judge(couple_clip)
+    row = found.row()
+    assert list(row) == ["path", "verdict", "score", "people", "reasons", "error"]
+    assert row["path"] == str(couple_clip)
+    assert row["score"] == found.verdict.score > 0.9
+    assert [list(person) for person in row["people"]] == [
+        ["verdict", "score", "faces", "first_s", "last_s", "reasons"]
+    ] * 2
+    assert row["people"][1] == {
+        "verdict": "real", "score": found.verdicts[1].score, "faces": 15,
+        "first_s": 0.0, "last_s": pytest.approx(2.8), "reasons": [],
+    }  # fmt: skip
+
+
+def test_performance_is_told(couple_clip):
+    table = judge(couple_clip).performance
+    assert set(table) == {"speed", "read", "find", "crop", "score"}
+    assert all(np.isfinite(value) and value > 0 for value in table.values())
+
+
+@pytest.mark.parametrize(("rate", "frames"), [(2.0, 7), (5.0, 15), (1000.0, 29)])
+def test_as_many_frames_are_judged_as_asked(couple_clip, rate, frames):
+    found = judge(couple_clip, settings=Settings(rate))
+    assert found.frames == frames
+    assert len(found.people) == 2  # at any rate, they are the same two
+
+
+@pytest.mark.parametrize("rate", [0, 1.9, -5, float("inf"), float("nan")])
+def test_a_rate_at_which_nobody_can_be_followed(rate):
+    with pytest.raises(ValueError, match="expected samples_per_second of at least 2"):
+        Settings(rate)
+
+
+def test_a_clip_without_a_face(tmp_path):
+    found = judge(clip(tmp_path / "empty.mp4", lambda _: picture()))
+    assert (found.verdict.verdict, found.verdict.score, found.verdict.reasons) == (INCONCLUSIVE, None, (NO_FACE,))
+    assert found.row() | {"path": ""} == {
+        "path": "", "verdict": "inconclusive", "score": None, "people": [], "reasons": [NO_FACE], "error": None,
+    }  # fmt: skip
+
+
+def test_a_face_that_comes_last_is_seen(tmp_path):
+    """Its last frame comes after the last regular look."""
+    late = clip(tmp_path / "late.mp4", lambda index: picture(*[(100, 40, 90, RED)] * (index > 10)), count=15)
+    (person,) = judge(late, settings=Settings(2)).people
+    assert [sighting.time for sighting in person.sightings] == [pytest.approx(1.4)]
+
+
+def test_crops_are_taken_before_anything_is_drawn(couple_clip):
+    """What is shown may be drawn upon: it is no part of what is judged."""
+    plain = judge(couple_clip)
+
+    def scribble(frame, seen, session):
+        frame.image[:] = 0
+
+    scribbled = judge(couple_clip, on_sample=scribble)
+    assert scribbled.row() == plain.row()
+
+
+def test_on_sample_gets_what_was_seen(couple_clip):
+    calls = []
+
+    def note(frame, seen, session):
+        verdicts = [session.judge(person).verdict for person, _ in seen]
+        calls.append((round(frame.time, 3), verdicts, session.duration))
+
+    judge(couple_clip, on_sample=note, settings=Settings(2))
+    assert [time for time, _, _ in calls] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 2.8]
+    assert calls[0][1] == [INCONCLUSIVE, INCONCLUSIVE]  # too few looks yet
+    assert calls[-1][1] == [AI, REAL]
+    assert calls[0][2] == pytest.approx(2.9, abs=0.15)
+
+
+def test_seconds_end_it(couple_clip):
+    found = judge(couple_clip, seconds=1.0)
+    assert found.seconds == pytest.approx(1.0)
+    assert found.frames == 6
+    assert not found.interrupted
+
+
+def interrupting(after):
+    finder = scene.Finder()
+
+    def find(image):
+        if finder.seen == after:
+            raise KeyboardInterrupt
+        return finder(image)
+
+    return find
+
+
+def test_an_interrupt_keeps_what_was_done(couple_clip, monkeypatch):
+    opened = []
+    monkeypatch.setattr(pipeline, "open_video", lambda source: opened.append(open_video(source)) or opened[0])
+    found = judge(couple_clip, interrupting(after=8))
+    assert found.interrupted
+    assert found.frames == 8
+    assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
+    assert found.warnings == ["stopped by hand, 1.4 s were judged"]
+    assert list(opened[0]) == []  # closed
+
+
+def test_an_interrupt_before_anything_was_judged(couple_clip):
+    found = judge(couple_clip, interrupting(after=0))
+    assert found.interrupted
+    assert (found.row()["verdict"], found.row()["score"]) == (INCONCLUSIVE, None)
+
+
+def camera(monkeypatch, fake):
+    monkeypatch.setattr(pipeline, "open_video", lambda source: open_video(source, fake))
+    return fake
+
+
+def test_a_camera_is_recorded_and_released(tmp_path, monkeypatch):
+    fake = camera(monkeypatch, FakeCamera())
+    found = judge(0, seconds=1.0, record=tmp_path / "out" / "recording.mp4")
+    assert fake.released.wait(2)
+    assert found.path == "0"
+    with open_video(tmp_path / "out" / "recording.mp4") as recording:
+        times = [frame.time for frame in recording]
+    assert len(times) > found.frames >= 1  # all frames, not only those that were judged
+    assert times[-1] >= found.seconds
+
+
+def test_interrupting_a_camera_keeps_its_recording(tmp_path, monkeypatch):
+    fake = camera(monkeypatch, FakeCamera())
+    found = judge("0", interrupting(after=3), record=tmp_path / "recording.mp4")
+    assert found.interrupted
+    assert fake.released.wait(2)
+    with open_video(tmp_path / "recording.mp4") as recording:
+        assert len(list(recording)) >= 3
+
+
+def test_a_camera_that_fails_midway_keeps_what_was_done(monkeypatch):
+    def unplugged():
+        raise OSError("gone")
+
+    camera(monkeypatch, FakeCamera(count=60, end=unplugged))
+    found = judge(0)
+    assert found.frames >= 1
+    assert "gone" in found.warnings[0]
+    assert found.verdict.reasons == (NO_FACE,)
+
+
+def test_a_truncated_clip_says_so(tmp_path):
+    path = write_clip(tmp_path / "cut.mp4", seconds(60), noise, movflags="faststart")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = judge(path)
+    assert 0 < found.frames < 30
+    assert len(found.warnings) == 1
+    assert "its end is missing" in found.warnings[0]
+
+
+def test_a_folder_of_images_as_a_clip(tmp_path):
+    for index in range(4):
+        save(tmp_path / f"{index}.png", (100, 40, 100, BLUE))
+    (tmp_path / "2.png").write_bytes(b"no image")
+    found = judge(tmp_path, settings=Settings(25))
+    assert found.frames == 3
+    assert (found.verdict.verdict, found.verdict.faces) == (REAL, 3)
+    assert found.warnings[0] == "1 of 4 images could not be read"
+    assert found.warnings[1].startswith("2.png skipped: ")
+
+
+# Images
+
+
+def test_faces_of_an_image(tmp_path):
+    (found,) = analyze_images(
+        [save(tmp_path / "both.png", (20, 30, 100, RED), (180, 40, 90, BLUE))], scene.Finder(), scene.detector()
+    )
+    assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
+    assert found.verdict == found.verdicts[0]
+    assert (found.moving, found.frames, found.row()["people"][0]["last_s"]) == (False, 1, 0.0)
+    assert found.people[0].gallery[0][1].shape == (256, 256, 3)
+
+
+def test_many_images_are_judged_each_for_itself(tmp_path, monkeypatch):
+    """Faces of several images go through the network together, whatever their number in each."""
+    monkeypatch.setattr(pipeline, "IMAGES_AT_ONCE", 4)
+    kinds = [[RED], [], [BLUE], [BLUE, RED], [RED], [], [], [], [BLUE]]
+    paths = []
+    for index, colours in enumerate(kinds):
+        people = [(10 + 150 * i, 30, 100 - 5 * i, colour) for i, colour in enumerate(colours)]
+        paths.append(save(tmp_path / f"{index}.png", *people))
+    paths.insert(3, tmp_path / "missing.png")
+    found = list(analyze_images(paths, scene.Finder(), scene.detector()))
+    assert [analysis.path for analysis in found] == [str(path) for path in paths]
+    verdicts = [[verdict.verdict for verdict in analysis.verdicts] for analysis in found]
+    assert verdicts == [[AI], [], [REAL], [], [REAL, AI], [AI], [], [], [], [REAL]]
+    assert [analysis.error is None for analysis in found] == [index != 3 for index in range(10)]
+    assert found[1].verdict.reasons == (NO_FACE,)
+
+
+@pytest.mark.parametrize(
+    ("side", "verdict", "reasons"),
+    [(100, AI, ()), (60, INCONCLUSIVE, ("face too small (under 64 pixels across the crop)",))],
+)
+def test_a_small_face(tmp_path, side, verdict, reasons):
+    (found,) = analyze([save(tmp_path / "face.png", (40, 30, side, RED))], scene.Finder(), scene.detector())
+    assert (found.verdict.verdict, found.verdict.reasons) == (verdict, reasons)
+    assert found.verdict.score > 0.9
+
+
+# Whatever is named
+
+
+def nothing(folder):
+    return folder / "missing.mp4"
+
+
+def zero_length(folder):
+    (folder / "zero.mp4").touch()
+    return folder / "zero.mp4"
+
+
+def empty_folder(folder):
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def no_image(folder):
+    (folder / "no.jpg").write_bytes(b"\xff\xd8 nothing more")
+    return folder / "no.jpg"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (nothing, "expected a video or a folder of images, found neither; check the path"),
+        (lambda folder: folder / "missing.png", "expected an image, found no such file; check the path"),
+        (zero_length, "expected a video, found an empty file; get another copy"),
+        (text, "expected a video"),
+        (lambda folder: text(folder, "notes.txt"), "expected a video"),
+        (no_image, "expected an? .*image.*(remove or )?replace it"),
+        (empty_folder, "expected images or videos in this folder, found none; name another"),
+        (lambda folder: folder / ("x" * 300), "File name too long"),
+        (lambda folder: "nonsense://host/clip.mp4", "expected a video"),
+    ],
+)
+def test_what_cant_be_judged_gets_a_row_that_says_why(tmp_path, make, message):
+    path = make(tmp_path)
+    finder, detector = scene.Finder(), scene.detector()
+    good = save(tmp_path / "good.png", (100, 40, 100, BLUE))
+    found, after = analyze([path, good], finder, detector)
+    assert found.row() | {"error": ""} == {
+        "path": str(path), "verdict": "inconclusive", "score": None, "people": [], "reasons": [], "error": "",
+    }  # fmt: skip
+    assert re.search(message, found.error)
+    assert found.error.startswith((str(path), "[Errno")) or path == "nonsense://host/clip.mp4"
+    assert after.verdict.verdict == REAL  # the rest is judged all the same
+
+
+def test_a_folder_mixed(tmp_path, couple_clip):
+    (tmp_path / "deep").mkdir()
+    save(tmp_path / "a.png", (100, 40, 100, RED))
+    shutil.copy(couple_clip, tmp_path / "b.MP4")
+    (tmp_path / "c.jpg").write_bytes(b"no image")
+    save(tmp_path / "d.webp", (100, 40, 100, BLUE))
+    (tmp_path / "notes.txt").write_text("not to be judged")
+    save(tmp_path / "deep" / "e.PNG")
+    found = list(analyze([tmp_path, couple_clip], scene.Finder(), scene.detector()))
+    names = ["a.png", "b.MP4", "c.jpg", "d.webp", "deep/e.PNG"]
+    assert [analysis.path for analysis in found] == [*(str(tmp_path / name) for name in names), str(couple_clip)]
+    assert [analysis.verdict.verdict for analysis in found] == [AI, AI, INCONCLUSIVE, REAL, INCONCLUSIVE, AI]
+    assert [analysis.moving for analysis in found] == [False, True, False, False, False, True]
+    assert [bool(analysis.error) for analysis in found] == [False, False, True, False, False, False]
+
+
+def test_an_interrupted_clip_is_the_last(couple_clip):
+    found = list(analyze([couple_clip] * 3, interrupting(after=19), scene.detector()))
+    assert [analysis.interrupted for analysis in found] == [False, True]
+    assert found[1].frames == 4
+
+
+def test_list_inputs(tmp_path):
+    for name in ("b.jpg", "a/z.mp4", "a/no.txt", ".hidden.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = [str(path.relative_to(tmp_path)) for path in list_inputs(tmp_path)]
+    assert names == [".hidden.png", "a/z.mp4", "b.jpg"]
+    assert list_inputs(tmp_path / "b.jpg") == [tmp_path / "b.jpg"]
+    with pytest.raises(DataError, match=r"a/no\.txt|expected images or videos"):
+        list_inputs(empty_folder(tmp_path))
+
+
+# What a notebook names
+
+
+def test_a_source_that_is_a_clip_shows_itself(couple_clip):
+    calls = []
+    (found,) = analyze_source(
+        str(couple_clip), scene.Finder(), scene.detector(), on_sample=lambda *_: calls.append(1), seconds=1.0
+    )
+    assert found.verdict.verdict == AI
+    assert len(calls) == found.frames == 6
+
+
+def test_a_source_that_is_a_camera(monkeypatch):
+    camera(monkeypatch, FakeCamera())
+    (found,) = analyze_source(0, scene.Finder(), scene.detector(), seconds=0.3)
+    assert found.moving
+
+
+def test_a_source_of_many(tmp_path):
+    save(tmp_path / "a.png", (100, 40, 100, RED))
+    save(tmp_path / "b.png", (100, 40, 100, BLUE))
+    found = analyze_source(tmp_path, scene.Finder(), scene.detector())
+    assert [analysis.verdict.verdict for analysis in found] == [AI, REAL]
+    (found,) = analyze_source(str(tmp_path / "b.png"), scene.Finder(), scene.detector())
+    assert found.verdict.verdict == REAL
+
+
+@pytest.mark.parametrize(("make", "error"), [(no_image, DataError), (empty_folder, DataError), (text, VideoError)])
+def test_a_source_that_cant_be_judged(tmp_path, make, error):
+    with pytest.raises(error, match="expected"):
+        analyze_source(make(tmp_path), scene.Finder(), scene.detector())

@@ -1,0 +1,194 @@
+import json
+import os
+import re
+from html.parser import HTMLParser
+
+import pytest
+import scene
+from clips import seconds, write_clip
+from PIL import Image
+from scene import BLUE, HEIGHT, RED, WIDTH, picture
+
+from aiface.files import sha256
+from aiface.pipeline import Analysis, analyze, analyze_video
+from aiface.report import NOT_PROOF, as_html, as_json, people_lines, performance_line, sentence, write_report
+from aiface.verdict import AI, BETWEEN, INCONCLUSIVE, NO_FACE, REAL, Verdict
+
+EVIL = "<img src=x onerror=alert(1)>.png"
+
+
+class Page(HTMLParser):
+    """What a browser would see: the tags with their attributes, and the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", "".join(self.texts))
+
+    @property
+    def sources(self):
+        return [attributes["src"][:22] for tag, attributes in self.tags if tag == "img"]
+
+
+def save(path, *people):
+    Image.fromarray(picture(*people)).save(path)
+    return path
+
+
+def judge_image(path):
+    (analysis,) = analyze([path], scene.Finder(), scene.detector())
+    return analysis
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clips") / "two.mp4"
+    write_clip(path, seconds(19), lambda _: picture((20, 30, 100, RED), (180, 40, 90, BLUE)), (WIDTH, HEIGHT))
+    return analyze_video(path, scene.Finder(), scene.detector())
+
+
+@pytest.fixture(scope="module")
+def page(clip):
+    return Page(as_html(clip, scene.detector()))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (Verdict(AI, 0.974, (0.9, 0.99), 12), "from 12 usable faces, the middle 80 % between 0.90 and 0.99"),
+        (Verdict(REAL, 0.021, None, 1), "score 0.02 (0 real, 1 AI), from 1 usable face"),
+        (Verdict(INCONCLUSIVE, 0.5, None, 0, (BETWEEN, "x")), f"from 0 usable faces; {BETWEEN}, x"),
+        (Verdict(INCONCLUSIVE, None, None, 0, (NO_FACE,)), NO_FACE),
+        (Verdict(INCONCLUSIVE, None), "nothing was judged"),
+    ],
+)
+def test_sentence(verdict, expected):
+    assert sentence(verdict).endswith(expected)
+    assert sentence(verdict).startswith("score") == (verdict.score is not None)
+
+
+def test_the_page_of_a_clip(clip, page):
+    assert page.tags[1] == ("head", {})
+    assert "two.mp4 looks AI-generated score 1.00" in page.text
+    assert "person 1, 0.0 to 1.8 s: looks AI-generated, score 1.00" in page.text
+    assert "person 2, 0.0 to 1.8 s: looks real, score 0.00" in page.text
+    for part in (
+        "Scores over time",
+        "Faces",
+        performance_line(clip),
+        NOT_PROOF,
+        sha256(clip.path),
+        "0" * 64,
+        "by-colour",
+    ):
+        assert part in page.text
+    assert "Made by <the> tests." in page.text
+    assert page.sources == ["data:image/png;base64,"] * 2
+
+
+def test_the_page_of_an_image(tmp_path):
+    page = Page(as_html(judge_image(save(tmp_path / "face.png", (100, 40, 100, BLUE))), scene.detector()))
+    assert "person 1: looks real, score 0.00" in page.text
+    assert page.sources == ["data:image/png;base64,"]
+    assert "Scores over time" not in page.text
+    assert "Performance" not in page.text
+
+
+def test_the_page_of_nobody(tmp_path):
+    page = Page(as_html(judge_image(save(tmp_path / "empty.png")), scene.detector()))
+    assert "inconclusive no face found" in page.text
+    assert "nobody: inconclusive, no face found" in page.text
+    assert page.sources == []
+
+
+def test_the_page_of_what_cant_be_judged(tmp_path):
+    page = Page(as_html(judge_image(tmp_path / "missing.png"), scene.detector()))
+    assert "inconclusive nothing was judged" in page.text
+    assert "missing.png: expected an image, found no such file; check the path" in page.text
+
+
+def test_warnings_stand_on_the_page():
+    analysis = Analysis("clip.mp4", moving=True, warnings=["it <ends> early"])
+    assert "Note: it <ends> early" in Page(as_html(analysis, scene.detector())).text
+
+
+def test_a_name_is_text_and_nothing_else(tmp_path):
+    analysis = judge_image(save(tmp_path / EVIL, (100, 40, 100, RED)))
+    html = as_html(analysis, scene.detector(name="<b>bold</b>", training={"summary": "<script>alert(1)</script>"}))
+    page = Page(html)
+    assert not {tag for tag, _ in page.tags} & {"script", "b"}
+    assert page.sources == ["data:image/png;base64,"]
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert page.text.count(EVIL) == 2  # title and heading
+
+
+def test_the_page_needs_no_other_file(page):
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "video"}
+    links = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
+    assert all(link.startswith("data:") for link in links)
+    assert "url(" not in page.text
+    assert "@import" not in page.text
+
+
+def test_json_holds_what_the_page_says(clip, tmp_path):
+    assert write_report(clip, scene.detector(), tmp_path / "out" / "report.html") == tmp_path / "out" / "report.html"
+    found = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    page = Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert found["summary"] == people_lines(clip)
+    for line in found["summary"]:
+        assert line in page.text
+    assert found["verdict"] == "ai"
+    assert f"score {found['score']:.2f}" in page.text
+    assert found["file_sha256"] in page.text
+    assert found["detector"] == {"name": "by-colour", "sha256": "0" * 64}
+    assert found["performance"] == clip.performance
+    assert (found["interrupted"], found["warnings"], found["error"]) == (False, [], None)
+    first = found["people"][0]["sightings"][0]
+    assert first == {
+        "time": 0.0,
+        "score": clip.people[0].sightings[0].score,
+        "box": pytest.approx([20, 30, 100, 100], abs=2),
+    }
+    assert len(found["people"][1]["sightings"]) == found["people"][1]["faces"] == 10
+
+
+def test_json_extends_the_row(clip):
+    found = as_json(clip, scene.detector())
+    row = clip.row()
+    assert {key: found[key] for key in row if key != "people"} == {key: row[key] for key in row if key != "people"}
+    for entry, person in zip(found["people"], row["people"], strict=True):
+        entry.pop("sightings")
+        assert entry == person
+
+
+@pytest.mark.parametrize(
+    "name", [EVIL, "new\nline \"quoted\" 'n' {braces}.png", "Zoë 写真.png", os.fsdecode(b"bytes \xff\xfe.png")]
+)
+def test_any_name_can_be_reported(tmp_path, name):
+    try:
+        path = save(tmp_path / name, (100, 40, 100, RED))
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system takes no such name")
+    write_report(judge_image(path), scene.detector(), tmp_path / "report.html")
+    found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert found["path"] == str(path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    shown = re.sub(r"\s+", " ", name.encode("utf-8", "replace").decode())
+    assert shown in page.text
+    assert page.sources == ["data:image/png;base64,"]
+
+
+def test_performance_line(clip):
+    stages = ", ".join(rf"{stage} [\d.]+" for stage in ("read", "find", "crop", "score"))
+    pattern = rf"10 frames judged, [\d.]+ s of clip per second; ms a frame: {stages}"
+    assert re.fullmatch(pattern, performance_line(clip))

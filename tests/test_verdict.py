@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+
+from aiface.calibration import Calibration
+from aiface.verdict import (
+    AI,
+    BETWEEN,
+    INCONCLUSIVE,
+    MIN_FACES,
+    MIN_SHARPNESS,
+    MIN_SIDE,
+    NO_FACE,
+    REAL,
+    TOO_BLURRED,
+    TOO_FEW,
+    TOO_SMALL,
+    Sighting,
+    Verdict,
+    decide,
+    judge_input,
+    judge_person,
+    pool,
+)
+
+CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3)
+
+
+def looks(*scores, side=200.0, sharpness=10.0):
+    return [Sighting(0.2 * i, (0, 0, 9, 9), score, side, sharpness) for i, score in enumerate(scores)]
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [(0.0, REAL), (0.299, REAL), (0.3, INCONCLUSIVE), (0.5, INCONCLUSIVE), (0.799, INCONCLUSIVE), (0.8, AI), (1.0, AI)],
+)
+def test_decide(score, expected):
+    """The score is P(AI): the higher, the more suspicious."""
+    assert decide(score, CALIBRATION) == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "sharpness", "flaw"),
+    [
+        (MIN_SIDE, MIN_SHARPNESS, None),
+        (MIN_SIDE - 0.1, MIN_SHARPNESS, TOO_SMALL),
+        (MIN_SIDE, MIN_SHARPNESS - 0.1, TOO_BLURRED),
+        (1, 0, TOO_SMALL),
+    ],
+)
+def test_flaw(side, sharpness, flaw):
+    assert looks(0.5, side=side, sharpness=sharpness)[0].flaw == flaw
+
+
+SMALL, BLURRED = looks(0.99, side=20)[0], looks(0.01, sharpness=0.1)[0]
+
+
+@pytest.mark.parametrize(
+    ("sightings", "moving", "verdict", "faces", "reasons"),
+    [
+        ([], True, INCONCLUSIVE, 0, (NO_FACE,)),
+        (looks(0.95) * 5, True, AI, 5, ()),
+        (looks(0.05) * 5, True, REAL, 5, ()),
+        (looks(0.5) * 5, True, INCONCLUSIVE, 5, (BETWEEN,)),
+        (looks(0.95) * MIN_FACES, True, AI, MIN_FACES, ()),
+        (looks(0.95) * (MIN_FACES - 1), True, INCONCLUSIVE, MIN_FACES - 1, (TOO_FEW,)),
+        (looks(0.95), False, AI, 1, ()),  # an image has no more to give
+        (looks(0.05), False, REAL, 1, ()),
+        ([SMALL] * 9, True, INCONCLUSIVE, 0, (TOO_SMALL,)),
+        ([BLURRED] * 9, True, INCONCLUSIVE, 0, (TOO_BLURRED,)),
+        ([BLURRED], False, INCONCLUSIVE, 0, (TOO_BLURRED,)),
+        ([SMALL, BLURRED], True, INCONCLUSIVE, 0, (TOO_BLURRED, TOO_SMALL)),
+        ([SMALL] * 9 + looks(0.05) * 3, True, REAL, 3, ()),  # those that can't be judged don't count
+        ([BLURRED] * 9 + looks(0.95) * 2, True, INCONCLUSIVE, 2, (TOO_FEW,)),
+    ],
+)
+def test_judge_person(sightings, moving, verdict, faces, reasons):
+    found = judge_person(sightings, CALIBRATION, moving)
+    assert (found.verdict, found.faces, found.reasons) == (verdict, faces, reasons)
+    assert (found.score is None) == (not sightings)
+
+
+def test_unusable_faces_do_not_touch_the_score():
+    judged = judge_person([SMALL] * 9 + looks(0.05) * 3, CALIBRATION, True)
+    assert judged.score == pytest.approx(0.05)
+    assert judge_person([SMALL] * 3, CALIBRATION, True).score == pytest.approx(0.99)  # the only one there is
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ((0.7,), 0.7),
+        ((0.2, 0.8), 0.5),  # symmetric in the logit
+        ((0.1, 0.9, 0.9), 0.675),  # logits -2.2, 2.2, 2.2
+        ((0.05,) * 19 + (1.0,), 0.05),  # one glitch in twenty is left out
+        ((0.95,) * 19 + (0.0,), 0.95),
+        ((0.0,), 1e-6),
+        ((1.0,) * 4, 1 - 1e-6),
+    ],
+)
+def test_pool(scores, expected):
+    assert pool(np.array(scores)) == pytest.approx(expected, abs=1e-3 if len(scores) == 3 else 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_and_intervals_stay_in_range(seed):
+    scores = np.random.default_rng(seed).beta(0.3, 0.3, 40)
+    found = judge_person(looks(*scores), CALIBRATION, True)
+    low, high = found.interval
+    assert 0 <= scores.min() <= low <= high <= scores.max() <= 1
+    assert np.mean((scores >= low) & (scores <= high)) == pytest.approx(0.8, abs=0.03)
+    assert scores.min() <= found.score <= scores.max()
+    assert isinstance(found.score, float)
+
+
+def test_one_face_has_no_interval():
+    assert judge_person(looks(0.6), CALIBRATION, False).interval is None
+
+
+def person(verdict, score, *reasons, faces=5):
+    return Verdict(verdict, score, (score, score), faces, reasons)
+
+
+FAKE, GENUINE, UNSURE = person(AI, 0.9), person(REAL, 0.1), person(INCONCLUSIVE, 0.5, BETWEEN)
+TINY = person(INCONCLUSIVE, 0.97, TOO_SMALL, faces=0)
+BRIEF = person(INCONCLUSIVE, 0.2, TOO_FEW, faces=1)
+
+
+@pytest.mark.parametrize(
+    ("people", "expected"),
+    [
+        ([GENUINE], GENUINE),
+        ([GENUINE, FAKE, GENUINE], FAKE),  # one is enough
+        ([FAKE, person(AI, 0.85)], FAKE),
+        ([FAKE, UNSURE, TINY], FAKE),
+        ([GENUINE, TINY, BRIEF], GENUINE),  # onlookers don't keep it from "real"
+        ([GENUINE, UNSURE], UNSURE),
+        ([person(REAL, 0.29), person(INCONCLUSIVE, 0.3, BETWEEN), UNSURE], UNSURE),
+        ([TINY, BRIEF], TINY),
+        ([GENUINE, person(REAL, 0.2)], person(REAL, 0.2)),
+        ([], Verdict(INCONCLUSIVE, None, None, 0, (NO_FACE,))),
+    ],
+)
+def test_judge_input(people, expected):
+    assert judge_input(people) == expected
+    assert judge_input(people[::-1]) == expected
