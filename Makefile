@@ -1,14 +1,16 @@
 # make demo [VIDEO=clip.mp4]   judge a clip: environment, fetching, notebook, report
 # make test                    every test that needs no GPU
+# make evaluate [DATA="..."]   docs/RESULTS.md and docs/MODEL_CARD.md anew, from the shipped detector on these sets
 # make lint                    the code's style
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in
 PYTHON ?= python3
 VIDEO ?=
 OUT ?= output
+DATA ?= ../shared/data/faces140k ../shared/data/wild ../shared/data/deepfake
 PY := .venv/bin/python
 
-.PHONY: demo test lint readme lock
+.PHONY: demo test evaluate lint readme lock
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -18,6 +20,9 @@ demo: .venv/done
 test: .venv/done
 	$(PY) -m pytest
 	@if command -v bats >/dev/null; then bats tests/shell; else echo "shell tests skipped: bats is not installed"; fi
+
+evaluate: .venv/done
+	$(PY) -m aiface evaluate weights/mobilenet_v2 $(DATA) --out docs
 
 lint: .venv/done
 	$(PY) -m ruff check

@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   python -m aiface analyze photos/ --json > found.jsonl  the same for machines, a line each
   python -m aiface live 0                              judge the first webcam in a window
   python -m aiface prepare data data/crops             faces cut out once, ready for train.ipynb
+  python -m aiface evaluate weights/mobilenet_v2 data  every figure, with intervals, by source, degraded
 """
 
 
@@ -68,6 +69,16 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--valid-sources", nargs="*", default=(), metavar="NAME", help="sources held out wholly")
     prepare.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
     prepare.set_defaults(run=_prepare)
+
+    evaluate = commands.add_parser("evaluate", help="measure a detector on labelled sets, by source and degraded")
+    evaluate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
+    evaluate.add_argument("data", nargs="+", metavar="DATA", help="a set: its test split, or all if it has no splits")
+    evaluate.add_argument("--out", metavar="FOLDER", help="write RESULTS.md, MODEL_CARD.md, an HTML page and JSON here")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+    evaluate.add_argument("--resamples", type=int, default=1000, metavar="N", help="bootstrap draws (default 1000)")
+    evaluate.add_argument("--no-curves", action="store_true", help="leave out the degradations")
+    evaluate.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
+    evaluate.set_defaults(run=_evaluate)
     return parser
 
 
@@ -130,6 +141,26 @@ def _prepare(options: argparse.Namespace) -> int:
         items, Path(options.out), lambda: load_finder(options.weights), lambda rows: tqdm(rows, unit="face")
     )
     print(f"{len(crops)} crops in {options.out}; left out: {dict(crops.left_out) or 'none'}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from aiface.detector import load_detector
+    from aiface.faces import load_finder
+    from aiface.protocol import evaluate
+    from aiface.results import results_markdown, write
+
+    detector = load_detector(options.detector)
+    result = evaluate(
+        detector, options.data, lambda: load_finder(options.weights), lambda steps: tqdm(steps, disable=None),
+        not options.no_curves, max(2, options.resamples),
+    )  # fmt: skip
+    if options.out:
+        for path in write(result, detector.card, options.out):
+            print(f"aiface: wrote {path}", file=sys.stderr)
+    print(json.dumps(result) if options.json else results_markdown(result))
     return 0
 
 

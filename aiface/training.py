@@ -55,6 +55,10 @@ class TrainConfig:
     workers: int = 2
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 2 or self.batch_size % 2:
+            raise DataError(f"expected an even batch_size, for pairs of real and AI; found {self.batch_size}")
+
     @property
     def epochs(self) -> int:
         """Epochs of all phases together."""
@@ -144,6 +148,8 @@ class _Trainer:
         phase, start = self.config.phase_at(epoch)
         if self.model is None or epoch == start:
             self._enter(phase, start)
+        if epoch == 0:
+            self._initialise()
         batches = BalancedBatches(
             self.train, phase.size, self.config.batch_size, self.config.steps_per_epoch,
             (self.config.seed, epoch), self.config.degrade, self.config.workers,
@@ -164,9 +170,7 @@ class _Trainer:
         config, before = self.config, self.model
         keras.utils.set_random_seed(config.seed + start)  # dropout's draws: the same whatever this process did before
         self.model = build(config.backbone, phase.size, config.dropout, config.policy)
-        if before is None:
-            self._initialise()
-        else:
+        if before is not None:
             self.model.set_weights(self.average)
         set_trainable(self.model, phase.whole_network, batch_norm=config.init == FROM_SCRATCH)
         steps = config.steps_per_epoch
@@ -180,7 +184,7 @@ class _Trainer:
 
     def _initialise(self) -> None:
         """First weights: those of an earlier detector if `init` is a bundle, else as `initialise` has it."""
-        if not Path(self.config.init).is_dir():
+        if not (Path(self.config.init) / "card.json").is_file():
             initialise(self.model, self.config.init)
             return
         earlier = load_detector(self.config.init).network

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scene
-from clips import noise, seconds, text, write_clip
+from clips import FakeFinder, noise, seconds, text, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
@@ -278,3 +278,15 @@ def test_live_without_a_camera(run):
     code, printed, told = run("live", "97")
     assert (code, printed) == (1, "")
     assert told.startswith("aiface: camera 97: expected a frame")
+
+
+def test_evaluate_measures_a_set(make_tree, tiny_detector, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("aiface.faces.load_finder", lambda *arguments: FakeFinder())
+    root, bundle = make_tree(tmp_path / "faces", count=3), tiny_detector(tmp_path / "bundle", kernel=0.05)
+    arguments = ["evaluate", str(bundle), str(root), "--json", "--no-curves", "--resamples", "5"]
+    assert main([*arguments, "--out", str(tmp_path / "docs")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    keys = {"auc", "ap", "eer", "accuracy", "ece", "tpr_at_fpr_1", "fpr_at_1", "n_real", "n_ai", "left_out", "sources"}
+    assert keys <= set(found["sets"]["faces"])
+    assert found["sets"]["faces"]["n_real"] == 3  # of the test split alone
+    assert "| faces | 3 | 3 |" in (tmp_path / "docs" / "RESULTS.md").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from clips import FakeFinder
 from aiface import training
 from aiface.crop import CROP_SIZE
 from aiface.dataset import scan
+from aiface.detector import load_detector
 from aiface.errors import DataError, ModelError
 from aiface.labels import AI, REAL
 from aiface.network import BACKBONES, FROM_SCRATCH
@@ -389,3 +391,23 @@ def test_training_without_tensorflow(crops, tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["jax", "1", "True", "False"]
+
+
+# From an earlier detector
+
+
+def test_a_detector_can_be_trained_further(crops, tmp_path, tiny_detector, monkeypatch):
+    """Training starts from the bundle's weights: without a step that learns, they come out as they went in."""
+    bundle = tiny_detector(tmp_path / "earlier", bias=1.5)
+    monkeypatch.setattr(training.keras.Model, "fit", lambda *args, **kwargs: SimpleNamespace(history={"loss": [0.0]}))
+    config = TrainConfig(init=str(bundle), phases=(Phase(1, 1e-3, 64),), batch_size=2, steps_per_epoch=1)
+    model, _ = train(config, crops, tmp_path / "run", verbose=0)
+    assert same(model.get_weights(), load_detector(bundle).network.get_weights())
+    with pytest.raises(ModelError, match="expected a densenet121 to go on from, found a mobilenet_v2"):
+        train(dataclasses.replace(config, backbone="densenet121"), crops, tmp_path / "other", verbose=0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5])
+def test_batches_are_pairs(size):
+    with pytest.raises(DataError, match="even batch_size"):
+        TrainConfig(batch_size=size)
