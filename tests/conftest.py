@@ -98,7 +98,7 @@ def tiny_detector(tiny_network):
         calibration = calibration or Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3)
         layer = tiny_network.get_layer("logit")
         layer.set_weights([np.broadcast_to(np.float32(kernel), layer.kernel.shape), np.float32([bias])])
-        training = {"data": "made by the tests", "init": "from-scratch"}
+        training = {"summary": "Made by the tests.", "data": "made by the tests", "init": "from-scratch"}
         return save_bundle(tiny_network, folder, calibration, training, {})
 
     return make
