@@ -80,6 +80,7 @@ class Mtcnn:
     """MTCNN from the `mtcnn` package, which needs TensorFlow."""
 
     name = "MTCNN"
+    _MIN_CONFIDENCE = 0.95  # its scores lie higher: at 0.7 it sees faces in lamps and patterns
     _PARTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # its left is the image's left
 
     def __init__(self):
@@ -104,7 +105,7 @@ class Mtcnn:
                 float(face["confidence"]),
             )
             for face in found
-            if face["confidence"] >= MIN_CONFIDENCE
+            if face["confidence"] >= self._MIN_CONFIDENCE
         ]
 
 
