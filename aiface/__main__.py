@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   python -m aiface analyze photos/ --json > found.jsonl  the same for machines, a line each
   python -m aiface live 0                              judge the first webcam in a window
   python -m aiface prepare data data/crops             faces cut out once, ready for train.ipynb
+  python -m aiface audit data --out report             what tells the classes apart besides the faces
   python -m aiface evaluate weights/mobilenet_v2 data  every figure, with intervals, by source, degraded
 """
 
@@ -69,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--valid-sources", nargs="*", default=(), metavar="NAME", help="sources held out wholly")
     prepare.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
     prepare.set_defaults(run=_prepare)
+
+    audit = commands.add_parser("audit", help="find what tells the classes of data sets apart besides the faces")
+    audit.add_argument("data", nargs="+", metavar="DATA", help="a folder with real/ and fake/ below it")
+    audit.add_argument("--out", metavar="FOLDER", help="write audit.html and audit.json here")
+    audit.add_argument("--json", action="store_true", help="print the audit as JSON")
+    audit.set_defaults(run=_audit)
 
     evaluate = commands.add_parser("evaluate", help="measure a detector on labelled sets, by source and degraded")
     evaluate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
@@ -141,6 +148,22 @@ def _prepare(options: argparse.Namespace) -> int:
         items, Path(options.out), lambda: load_finder(options.weights), lambda rows: tqdm(rows, unit="face")
     )
     print(f"{len(crops)} crops in {options.out}; left out: {dict(crops.left_out) or 'none'}")
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from aiface.audit import audit
+    from aiface.audit_report import to_json, to_text, write
+    from aiface.dataset import scan_all
+
+    items = scan_all(options.data)
+    found = audit(items, lambda rows: tqdm(rows, total=len(items), unit="picture", disable=None))
+    if options.out:
+        for path in write(found, options.out):
+            print(f"aiface: wrote {path}", file=sys.stderr)
+    print(json.dumps(to_json(found), allow_nan=False) if options.json else to_text(found))
     return 0
 
 

@@ -163,6 +163,7 @@ def test_odd_names_survive(tmp_path, run, name):
         ["analyze", "a.png", "--unknown"],
         ["live", "0", "1"],
         ["prepare", "data"],
+        ["audit"],
         ["prepare", "data", "out", "--valid", "1"],
         ["prepare", "data", "out", "--valid", "-0.1"],
     ],
@@ -224,7 +225,9 @@ def python(*arguments):
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["analyze", "--help"], ["live", "--help"], ["prepare", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["analyze", "--help"], ["live", "--help"], ["prepare", "--help"], ["audit", "--help"]]
+)
 def test_help(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -290,3 +293,29 @@ def test_evaluate_measures_a_set(make_tree, tiny_detector, tmp_path, monkeypatch
     assert keys <= set(found["sets"]["faces"])
     assert found["sets"]["faces"]["n_real"] == 3  # of the test split alone
     assert "| faces | 3 | 3 |" in (tmp_path / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_audit(make_tree, tmp_path, capsys, json_wanted):
+    root = make_tree(tmp_path / "faces", splits=("train", "test"), count=3)
+    (root / "train" / "real" / "0000.png").write_bytes((root / "test" / "fake" / "0000.png").read_bytes())
+    (root / "test" / "real" / "0000.png").write_bytes(b"no image")
+    arguments = ["audit", str(root), "--out", str(tmp_path / "out"), *(["--json"] if json_wanted else [])]
+    assert main(arguments) == 0
+    printed, told = capsys.readouterr()
+    assert told == "".join(f"aiface: wrote {tmp_path / 'out' / name}\n" for name in ("audit.html", "audit.json"))
+    assert (tmp_path / "out" / "audit.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    saved = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
+    assert "exact_duplicates_across_splits" in {finding["trait"] for finding in saved["findings"]}
+    if json_wanted:
+        assert rows_of(printed) == [saved]
+    else:
+        *findings, last = printed.splitlines()
+        assert [line.split(": ", 1)[1] for line in findings] == [finding["sentence"] for finding in saved["findings"]]
+        assert findings[0].startswith("problem: ")
+        assert last == "No score: too few pictures of a class."
+
+
+def test_audit_of_nothing(tmp_path, capsys):
+    assert main(["audit", str(tmp_path)]) == 1
+    assert "expected pictures in folders real/ and fake/" in capsys.readouterr().err
