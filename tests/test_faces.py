@@ -238,7 +238,7 @@ def test_mtcnn_gets_rgb(mtcnn, monkeypatch):
     assert seen[0][0, 0].tolist() == [255, 10, 0]
 
 
-@pytest.mark.parametrize(("confidence", "count"), [(0.69, 0), (0.71, 1)])
+@pytest.mark.parametrize(("confidence", "count"), [(0.94, 0), (0.96, 1)])
 def test_unsure_faces_are_left_out(mtcnn, monkeypatch, confidence, count):
     parts = dict.fromkeys(("left_eye", "right_eye", "nose", "mouth_left", "mouth_right"), (1, 2))
     found = [{"box": [1, 2, 3, 4], "keypoints": parts, "confidence": confidence}]
