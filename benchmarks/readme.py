@@ -20,11 +20,11 @@ def figures(weights: Path = WEIGHTS) -> str:
 def _one(card: dict) -> str:
     calibration = card["calibration"]
     thresholds = f"AI from {calibration['thresholds']['0.01']:.2f}, real below {calibration['real_below']:.2f}"
-    groups = ", ".join(
-        f"{name.removeprefix('auc/')} {value:.3f}" for name, value in card["metrics"]["test"]["groups"].items()
-    )
+    groups = dict(card["metrics"]["test"]["groups"])
+    mean = groups.pop("auc")
+    within = ", ".join(f"{name.removeprefix('auc/')} {value:.3f}" for name, value in groups.items())
     head = f"**{card['name']}**: {card['training']['summary']} Calls a face {thresholds}."
-    return f"{head}\n\n{summary_table(card['metrics']['test'])}\n\nAUC within each set: {groups}.\n"
+    return f"{head}\n\n{summary_table(card['metrics']['test'])}\n\nAUC within each set: {within}; their mean {mean:.3f}.\n"
 
 
 def rewritten(text: str) -> str:
