@@ -24,7 +24,8 @@ def _one(card: dict) -> str:
     mean = groups.pop("auc")
     within = ", ".join(f"{name.removeprefix('auc/')} {value:.3f}" for name, value in groups.items())
     head = f"**{card['name']}**: {card['training']['summary']} Calls a face {thresholds}."
-    return f"{head}\n\n{summary_table(card['metrics']['test'])}\n\nAUC within each set: {within}; their mean {mean:.3f}.\n"
+    table = summary_table(card["metrics"]["test"])
+    return f"{head}\n\n{table}\n\nAUC within each set: {within}; their mean {mean:.3f}.\n"
 
 
 def rewritten(text: str) -> str:
