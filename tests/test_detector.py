@@ -11,7 +11,7 @@ import scene
 from aiface import detector as detector_module
 from aiface.calibration import Calibration
 from aiface.crop import CROP_VERSION
-from aiface.detector import BATCH_SIZES, load_detector, save_bundle
+from aiface.detector import BATCH_SIZES, load_detector, round_to_half, save_bundle
 from aiface.errors import ModelError
 from aiface.files import sha256
 from aiface.network import build, predict_logits
@@ -274,3 +274,15 @@ def test_saving_again_replaces_the_bundle(tmp_path):
     before = load_detector(folder).logits(crops(3))
     save(folder, network(seed=1))
     assert not np.allclose(load_detector(folder).logits(crops(3)), before, atol=1e-3)
+
+
+def test_what_was_rounded_is_saved_as_it_is(tmp_path):
+    """Figures measured after `round_to_half` are those of the bundle: not one weight changes on the way."""
+    model = network()
+    before = [np.array(weight) for weight in model.get_weights()]
+    round_to_half(model)
+    rounded = [np.array(weight) for weight in model.get_weights()]
+    assert any((b != r).any() for b, r in zip(before, rounded, strict=True))
+    loaded = load_detector(save_bundle(model, tmp_path / "rounded", CALIBRATION, {"summary": ""}, {})).network
+    for weight, again in zip(rounded, loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, again)
