@@ -4,7 +4,7 @@ A detector learns whatever tells the classes apart most cheaply: another JPEG ta
 stands in train and test. `audit` looks for such traits one by one and then lets a classifier that sees no face try:
 its AUC is the shortcut score. A metadata score above 0.5 is never about the face. A low-level score mixes how pictures
 were prepared with the grain that a generator really leaves, so it is read on training batches too
-(`aiface.shortcut.audit_arrays`): what preparation can remove has to be gone there.
+(`aiface.shortcut.audit_batches`): what preparation can remove has to be gone there.
 
 >>> found = audit(scan_all(["data"]))  # doctest: +SKIP
 >>> found.shortcut.scores["metadata"].auc, found.findings[0].sentence  # doctest: +SKIP

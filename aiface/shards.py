@@ -187,7 +187,8 @@ class CropSet:
 
     def select(self, mask: np.ndarray) -> "CropSet":
         """The crops where a boolean `(n,)` mask is true."""
-        return CropSet(self.folder, [row for row, keep in zip(self.rows, mask, strict=True) if keep], self.left_out)
+        kept = [row for row, keep in zip(self.rows, mask, strict=True) if keep]
+        return type(self)(self.folder, kept, self.left_out)
 
     def manifest(self) -> str:
         """SHA-256 over the hashes, labels and splits of all originals, in an order of their own: names a data set."""

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from scipy.stats import rankdata
@@ -192,27 +193,35 @@ def with_interval(auc: float, influence: np.ndarray, labels: np.ndarray, groups:
     return Score(auc, max(0.0, auc - spread), min(1.0, auc + spread), len(labels) - n_ai, n_ai)
 
 
-def audit_arrays(
-    images: np.ndarray,
-    labels: np.ndarray,
-    groups: np.ndarray | None = None,
-    scopes: np.ndarray | None = None,
-    seed: int = 0,
-    threads: int = 2,
-) -> ShortcutScore:
-    """The shortcut score of pictures in memory, as training sees them: uint8 RGB `(n, h, w, 3)`, `labels` `(n,)`.
+class OfOriginals(Protocol):
+    """Batches that know which originals their pictures are made from, such as `aiface.batches.Batches`."""
 
-    There is no file, so only `low_level`. `groups` and `scopes` as in `shortcut_score`: give groups if one original is
-    drawn more than once. Raises `DataError` for other arrays, or too few pictures of a class.
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def originals(self, index: int) -> np.ndarray:
+        """Which original each picture of a batch is made from, int64 `(b,)`."""
+
+
+def audit_batches(
+    batches: OfOriginals, scopes: np.ndarray | None = None, seed: int = 0, threads: int = 2
+) -> ShortcutScore:
+    """The shortcut score of what training shows the network: what is left after crop, balance and degradations.
+
+    `scopes` names the part of the data that each original belongs to. Pictures of one original stay in one fold. There
+    is no file, so only `low_level`. Raises `DataError` for other arrays than uint8 pictures and as many labels.
     """
-    images, labels = np.asarray(images), np.asarray(labels).ravel().astype(np.int64)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or len(images) != len(labels):
-        raise DataError(
-            f"expected uint8 images (n, h, w, 3) and n labels, found {images.dtype} {images.shape} and {len(labels)}"
-        )
+    values, labels, originals = [], [], []
     with ThreadPoolExecutor(threads) as pool:
-        values = np.stack(list(pool.map(statistics, images)))
-    score = shortcut_score({"low_level": dict(zip(STATISTICS, values.T, strict=True))}, labels, groups, scopes, seed)
-    if not score.scores:
-        raise DataError(f"expected at least {FEWEST} different pictures of each class, found {np.bincount(labels)}")
-    return score
+        for index in range(len(batches)):
+            images, truth = batches[index]
+            if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or len(images) != len(truth):
+                found = f"{images.dtype} {images.shape} and {len(truth)}"
+                raise DataError(f"expected uint8 images (n, h, w, 3) and n labels, found {found}")
+            values += pool.map(statistics, images)
+            labels.append(np.ravel(truth).astype(np.int64))
+            originals.append(batches.originals(index))
+    labels, originals = np.concatenate(labels), np.concatenate(originals)
+    columns = dict(zip(STATISTICS, np.stack(values).T, strict=True))
+    of_pictures = None if scopes is None else np.asarray(scopes)[originals]
+    return shortcut_score({"low_level": columns}, labels, originals, of_pictures, seed)

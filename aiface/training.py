@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from aiface.batches import BalancedBatches, groups
+from aiface.batches import Batches, groups
 from aiface.detector import load_detector
 from aiface.errors import DataError, ModelError
 from aiface.files import atomic_path, write_json
@@ -39,6 +39,7 @@ class TrainConfig:
     init: "imagenet", "from-scratch", a file of backbone weights, or a bundle's folder to go on from.
     average: momentum of the running average of the weights, taken after every epoch; it is what is validated and kept.
     patience: epochs without a better validation AUC after which training ends.
+    degrade, balance, self_blended: see `aiface.batches.Batches`.
     """
 
     backbone: str = "mobilenet_v2"
@@ -51,6 +52,8 @@ class TrainConfig:
     average: float = 0.7
     patience: int = 10
     degrade: bool = True
+    balance: bool = True
+    self_blended: float = 0.0
     policy: str = "float32"
     workers: int = 2
     seed: int = 0
@@ -58,6 +61,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 2 or self.batch_size % 2:
             raise DataError(f"expected an even batch_size, for pairs of real and AI; found {self.batch_size}")
+        if not 0 <= self.self_blended <= (1 if self.balance else 0):
+            raise DataError(f"expected self_blended from 0 to 1, and 0 without balance; found {self.self_blended}")
 
     @property
     def epochs(self) -> int:
@@ -135,7 +140,7 @@ class _Trainer:
         self.progress = Progress()
         self.average: list[np.ndarray] | None = None
         self.model: keras.Model | None = None
-        self.whole = build(config.backbone)  # validates on whole crops, in float32
+        self.whole = build(config.backbone, valid[0].shape[0])  # validates on whole crops, in float32
         self.callbacks = _tensorboard(run)
 
     @property
@@ -150,9 +155,10 @@ class _Trainer:
             self._enter(phase, start)
         if epoch == 0:
             self._initialise()
-        batches = BalancedBatches(
-            self.train, phase.size, self.config.batch_size, self.config.steps_per_epoch,
-            (self.config.seed, epoch), self.config.degrade, self.config.workers,
+        config = self.config
+        batches = Batches(
+            self.train, phase.size, config.batch_size, config.steps_per_epoch, (config.seed, epoch),
+            config.degrade, config.balance, config.self_blended, config.workers,
         )  # fmt: skip
         history = self.model.fit(
             batches,

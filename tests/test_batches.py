@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aiface import batches
-from aiface.batches import BalancedBatches, groups, pools
+from aiface.batches import Batches, groups, pools
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 
@@ -40,7 +40,7 @@ def indices(images):
 
 
 def plain(crops, batch_size=8, steps=50, seed=(0, 0), size=32, **options):
-    return BalancedBatches(crops, size, batch_size, steps, seed, degrade=False, **options)
+    return Batches(crops, size, batch_size, steps, seed, degrade=False, **options)
 
 
 # Groups
@@ -82,14 +82,14 @@ def test_pools_hold_every_crop_once_under_its_class():
 )
 def test_a_class_is_missing(table, missing):
     with pytest.raises(DataError, match=f"crops: expected crops of both classes.*found none labelled {missing}"):
-        BalancedBatches(Crops(table), 32, 8, 1, (0,))
+        Batches(Crops(table), 32, 8, 1, (0,))
 
 
 def test_no_crops_at_all():
     crops = Crops(BOTH)
     crops.labels, crops.sources = crops.labels[:0], crops.sources[:0]
     with pytest.raises(DataError, match="found no"):
-        BalancedBatches(crops, 32, 8, 1, (0,))
+        Batches(crops, 32, 8, 1, (0,))
 
 
 # Batches
@@ -98,7 +98,7 @@ def test_no_crops_at_all():
 @pytest.mark.parametrize("degrade", [False, True])
 @pytest.mark.parametrize(("size", "batch_size"), [(32, 2), (48, 8), (64, 6)])
 def test_shapes_and_types(size, batch_size, degrade):
-    epoch = BalancedBatches(Crops(MIXED), size, batch_size, 3, (0, 0), degrade)
+    epoch = Batches(Crops(MIXED), size, batch_size, 3, (0, 0), degrade)
     assert len(epoch) == 3
     for index in range(3):
         images, labels = epoch[index]
@@ -118,7 +118,7 @@ def test_labels_are_those_of_the_crops_and_pairs_are_of_one_group():
 
 def test_groups_are_drawn_alike_and_sources_by_the_root_of_their_number():
     crops = Crops(MIXED)
-    index = np.concatenate([indices(plain(crops)[i][0]) for i in range(50)])
+    index = np.concatenate([indices(plain(crops, batch_size=40)[i][0]) for i in range(50)])
     assert np.mean(groups(crops)[index] == "set") == pytest.approx(0.5, abs=0.08)
     ai = [crops.sources[i] for i in index if groups(crops)[i] == "mixed" and crops.labels[i] == AI]
     assert np.mean(np.array(ai) == "gan") == pytest.approx(6 / (6 + 2), abs=0.1)  # 36 crops against 4
@@ -132,7 +132,7 @@ def test_every_crop_is_drawn():
 def test_only_the_given_crops_are_read(monkeypatch):
     """The rule of the test split: what isn't given can't be drawn."""
     crops = Crops(BOTH)
-    epoch = BalancedBatches(crops, 32, 8, 20, (0, 0))
+    epoch = Batches(crops, 32, 8, 20, (0, 0))
     for index in range(20):
         epoch[index]
     assert len(crops.drawn) == 8 * 20
@@ -140,10 +140,47 @@ def test_only_the_given_crops_are_read(monkeypatch):
     assert min(crops.drawn) >= 0  # no index that counts from the end
 
 
+def test_not_balanced_every_crop_is_as_likely():
+    crops = Crops([*MIXED, ("rare", AI, 1)])
+    epoch = plain(crops, batch_size=40, balance=False)
+    index = np.concatenate([indices(epoch[i][0]) for i in range(50)])
+    labels = np.concatenate([epoch[i][1][:, 0] for i in range(50)])
+    np.testing.assert_array_equal(crops.labels[index], labels)
+    assert np.mean(labels == AI) == pytest.approx(81 / 185, abs=0.04)  # as they come, not half
+    assert np.mean(crops.sources[index] == "photos") == pytest.approx(64 / 185, abs=0.04)
+
+
+def test_a_class_may_be_missing_where_nothing_is_balanced():
+    images, labels = plain(Crops([("set", REAL, 5)]), balance=False)[0]
+    assert (len(images), labels.max()) == (8, REAL)
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.25, 0.15, 0.35), (1.0, 1, 1)])
+def test_self_blended_faces_are_ai_made_from_the_real_one_beside_them(monkeypatch, share, low, high):
+    monkeypatch.setattr(batches, "self_blend", lambda image, rng: image + np.uint8(200))
+    crops, blended = Crops(BOTH), []
+    for step in range(30):
+        images, labels = plain(crops, self_blended=share, seed=(step,))[0]
+        real, ai = indices(images)[::2], indices(images)[1::2]
+        assert labels[:, 0].tolist() == [REAL, AI] * 4
+        assert set(real) <= set(range(40))
+        blended += [other == one + 200 for one, other in zip(real, ai, strict=True)]
+        assert all(40 <= other < 80 or other == one + 200 for one, other in zip(real, ai, strict=True))
+    assert low <= np.mean(blended) <= high
+
+
+@pytest.mark.parametrize("options", [{}, {"balance": False}, {"self_blended": 0.5}])
+def test_originals_are_the_crops_that_a_batch_is_made_from(monkeypatch, options):
+    monkeypatch.setattr(batches, "self_blend", lambda image, rng: image)
+    epoch = plain(Crops(MIXED), **options)
+    for step in range(20):
+        np.testing.assert_array_equal(epoch.originals(step), indices(epoch[step][0]))
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_the_same_for_the_same_seed_whatever_the_workers_and_the_order(workers):
-    first = BalancedBatches(Crops(MIXED), 32, 6, 8, (3, 1), workers=1)
-    second = BalancedBatches(Crops(MIXED), 32, 6, 8, (3, 1), workers=workers)
+    first = Batches(Crops(MIXED), 32, 6, 8, (3, 1), workers=1)
+    second = Batches(Crops(MIXED), 32, 6, 8, (3, 1), workers=workers)
     for index in reversed(range(8)):
         for one, other in zip(first[index], second[index], strict=True):
             np.testing.assert_array_equal(one, other)
@@ -167,7 +204,7 @@ def test_real_and_ai_are_spoiled_by_the_same_code(monkeypatch):
             batches, name, lambda image, *args, inner=inner, seen=seen: seen.append(image) or inner(image, *args)
         )
     crops = Crops([("set", REAL, 1), ("set", AI, 1)])
-    epoch = BalancedBatches(crops, 32, 16, 20, (0, 0))
+    epoch = Batches(crops, 32, 16, 20, (0, 0))
     for index in range(20):
         epoch[index]
     assert len(met["spoil"]) == len(met["window"]) == 320
@@ -182,7 +219,7 @@ def test_windows_are_not_always_the_same(degrade, astronaut):
         def __getitem__(self, index):
             return np.ascontiguousarray(astronaut[:256, 100:356])
 
-    epoch = BalancedBatches(One([("set", REAL, 1), ("set", AI, 1)]), 128, 8, 1, (0, 0), degrade)
+    epoch = Batches(One([("set", REAL, 1), ("set", AI, 1)]), 128, 8, 1, (0, 0), degrade)
     images, _ = epoch[0]
     assert len({image.tobytes() for image in images}) == 8
 

@@ -30,6 +30,8 @@ EVERY = [
     ("rescale", lambda x: degrade.rescale(x, 100)),
     ("noise", lambda x: degrade.noise(x, 8, rng())),
     ("tone", lambda x: degrade.tone(x, rng())),
+    ("levels", lambda x: degrade.levels(x, rng())),
+    ("sharpen", lambda x: degrade.sharpen(x, rng())),
     ("tighten", lambda x: degrade.tighten(x, rng())),
     ("spoil", lambda x: degrade.spoil(x, rng(1))),
     ("recompress", lambda x: degrade.recompress(x, rng())),
@@ -92,7 +94,26 @@ def test_noise_is_clipped_not_wrapped():
 def test_tone_stays_within_its_range(crop):
     grey = np.full((8, 8, 3), 128, np.uint8)
     for seed in range(50):
-        assert np.abs(degrade.tone(grey, rng(seed)).astype(int) - 128).max() <= 26
+        assert np.abs(degrade.tone(grey, rng(seed)).astype(int) - 128).max() <= 36
+
+
+def test_tone_takes_colour_away_and_adds_it():
+    image = np.full((8, 8, 3), (150, 120, 90), np.uint8)
+    spans = [np.ptp(degrade.tone(image, rng(seed))[0, 0].astype(int)) for seed in range(50)]
+    assert min(spans) < 40 < 60 < 80 < max(spans)
+
+
+def test_levels_clip_what_was_not_clipped():
+    """Up to 4 % at each end, and a flat picture stays a picture."""
+    image = np.tile(np.arange(60, 160, dtype=np.uint8)[:, None, None], (1, 100, 3))
+    shares = [[np.mean(degrade.levels(image, rng(seed)) == value) for value in (0, 255)] for seed in range(40)]
+    assert np.max(shares, axis=0).tolist() == pytest.approx([0.04, 0.04], abs=0.015)
+    assert np.min(shares) <= 0.015
+    assert np.ptp(degrade.levels(np.full((8, 8, 3), 90, np.uint8), rng())) == 0
+
+
+def test_sharpen_sharpens(crop):
+    assert all(sharpness(degrade.sharpen(crop, rng(seed))) > 1.05 * sharpness(crop) for seed in range(20))
 
 
 def test_tighten_mirrors_what_is_left():
@@ -153,7 +174,7 @@ def test_window_larger_than_the_image(crop):
 def test_spoil_never_sees_a_label():
     """Degradations that know the class would teach it: nothing but the image and chance goes in."""
     assert list(inspect.signature(degrade.spoil).parameters) == ["image", "rng"]
-    for name in ("window", "tighten", "tone"):
+    for name in ("window", "tighten", "tone", "levels", "sharpen"):
         assert "label" not in inspect.signature(getattr(degrade, name)).parameters
     assert not any("label" in line for line in inspect.getsource(degrade).splitlines() if line.startswith("from"))
 
@@ -174,24 +195,24 @@ def test_spoil_draws_the_same_steps_whatever_the_image(crop):
         assert generators[0].random() == generators[1].random()
 
 
-def test_spoil_leaves_a_quarter_clean_and_spoils_the_rest(crop):
+def test_spoil_leaves_an_eighth_clean_and_spoils_the_rest(crop):
     spoiled = [degrade.spoil(crop, rng(seed)) for seed in range(200)]
     clean = sum(np.array_equal(image, crop) for image in spoiled)
-    assert 42 <= clean <= 80
+    assert 12 <= clean <= 42
     assert min(sharpness(image) for image in spoiled) < 0.4 * sharpness(crop)
     assert max(difference(image, crop) for image in spoiled) < 60  # a face is still a face
 
 
-@pytest.mark.parametrize(("codec", "share"), [("jpeg", 0.7), ("webp", 0.15), ("h264", 0.15)])
+@pytest.mark.parametrize(("codec", "share"), [("jpeg", 0.5), ("h264", 0.33), ("webp", 0.17)])
 def test_recompress_uses_each_codec(monkeypatch, crop, codec, share):
     calls = []
     for name in ("jpeg", "webp", "h264"):
         monkeypatch.setattr(degrade, name, lambda image, strength, name=name: calls.append((name, strength)) or image)
     generator = rng()
-    for _ in range(400):
+    for _ in range(2000):
         degrade.recompress(crop, generator)
     strengths = [strength for name, strength in calls if name == codec]
-    assert len(strengths) / 400 == pytest.approx(share, abs=0.06)
+    assert len(strengths) / 2000 == pytest.approx(share, abs=0.04)
     low, high = (18, 38) if codec == "h264" else (30, 101)
     assert low <= min(strengths) < low + 5
     assert high - 5 < max(strengths) <= high

@@ -226,8 +226,8 @@ def test_a_damaged_state_is_named(crops, tmp_path, tiny_build, damage):
 
 def test_each_split_has_its_use(crops, tmp_path, tiny_build, monkeypatch):
     """The test split is never looked at, and what is validated on is not trained on."""
-    given, batches = [], training.BalancedBatches
-    monkeypatch.setattr(training, "BalancedBatches", lambda crops, *args: given.append(crops) or batches(crops, *args))
+    given, batches = [], training.Batches
+    monkeypatch.setattr(training, "Batches", lambda crops, *args: given.append(crops) or batches(crops, *args))
     monkeypatch.setattr(CropSet, "__getitem__", guarded(CropSet.__getitem__, "test"))
     train(dataclasses.replace(SMALL, phases=SMALL.phases[:1]), crops, tmp_path, verbose=0)
     assert {split for part in given for split in part.splits} == {"train"}
@@ -411,3 +411,9 @@ def test_a_detector_can_be_trained_further(crops, tmp_path, tiny_detector, monke
 def test_batches_are_pairs(size):
     with pytest.raises(DataError, match="even batch_size"):
         TrainConfig(batch_size=size)
+
+
+@pytest.mark.parametrize(("share", "balance"), [(-0.1, True), (1.1, True), (0.2, False)])
+def test_self_blended_is_a_share_of_pairs(share, balance):
+    with pytest.raises(DataError, match="expected self_blended from 0 to 1, and 0 without balance; found"):
+        TrainConfig(self_blended=share, balance=balance)
