@@ -9,10 +9,12 @@ from scipy.special import expit
 
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
+from aiface.stability import spread
 
 FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
 AI_RATE = 0.01  # the verdict "ai" is given at this false-positive rate
 MISS_RATE = 0.10  # the verdict "real" is given below the score that this share of AI faces stays under
+STABLE_RATE = 0.95  # of the validation faces that are decided rightly, this share passes for stable
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,20 @@ class Calibration:
     temperature: divides the logits (Guo et al. 2017, "On Calibration of Modern Neural Networks").
     thresholds: P(AI) at and above which that share of real validation faces lies, by false-positive rate.
     real_below: P(AI) below which a face is called real; from there to the AI threshold it is inconclusive.
+    unstable_above: difference in P(AI) between a face and its views (`aiface.stability`) above which it is
+    inconclusive, whatever its score.
     """
 
     temperature: float
     thresholds: Mapping[str, float]
     real_below: float
+    unstable_above: float
 
     def __post_init__(self) -> None:
         if not (0 < self.temperature < np.inf and 0 <= self.real_below <= self.ai_from):
             raise ValueError(f"expected a positive temperature and 0 <= real_below <= the AI threshold, found {self}")
+        if not 0 <= self.unstable_above <= 1:
+            raise ValueError(f"expected 0 <= unstable_above <= 1, found {self}")
 
     @property
     def ai_from(self) -> float:
@@ -46,21 +53,25 @@ def _probability(logits: np.ndarray, temperature: float) -> np.ndarray:
     return expit(np.asarray(logits, np.float64) / temperature).astype(np.float32)
 
 
-def fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
+def fit(logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray) -> Calibration:
     """Calibrate on validation logits `(n,)` with labels `(n,)` of REAL and AI.
 
+    view_logits: of the same faces in each view of `aiface.stability.views`, `(v, n)`.
     Raises `DataError` if a class is missing, or if a logit is not finite, as after a training that diverged.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     if set(labels.tolist()) != {REAL, AI}:
         raise DataError(f"expected validation faces of both classes, found labels {sorted(set(labels.tolist()))}")
-    if not np.isfinite(logits).all():
-        raise DataError(f"expected finite logits, found {np.sum(~np.isfinite(logits))} others; train with a lower rate")
+    if others := np.sum(~np.isfinite(logits)) + np.sum(~np.isfinite(view_logits)):
+        raise DataError(f"expected finite logits, found {others} others; train with a lower rate")
     temperature = fit_temperature(logits, labels)
     scores = _probability(logits, temperature)
     thresholds = {str(rate): threshold_at(scores[labels == REAL], rate) for rate in FALSE_POSITIVE_RATES}
-    missed = float(np.quantile(scores[labels == AI], MISS_RATE, method="lower"))
-    return Calibration(temperature, thresholds, min(missed, thresholds[str(AI_RATE)]))
+    ai_from = thresholds[str(AI_RATE)]
+    real_below = min(float(np.quantile(scores[labels == AI], MISS_RATE, method="lower")), ai_from)
+    right = np.where(labels == AI, scores >= ai_from, scores < real_below)
+    spreads = spread(scores, _probability(view_logits, temperature))[right]
+    return Calibration(temperature, thresholds, real_below, stable_until(spreads))
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -72,6 +83,15 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         return float(np.mean(weights * np.logaddexp(0, -signs * logits / np.exp(log_temperature))))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))
+
+
+def stable_until(spreads: np.ndarray) -> float:
+    """The lowest of the spreads `(n,)` above which at most a share 1 - STABLE_RATE of them lies; 1 if there are none.
+
+    >>> stable_until(np.array([0.0] * 18 + [0.25, 0.5]))
+    0.25
+    """
+    return float(np.quantile(spreads, STABLE_RATE, method="inverted_cdf")) if len(spreads) else 1.0
 
 
 def threshold_at(real_scores: np.ndarray, rate: float) -> float:

@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from aiface import stability
 from aiface.calibration import Calibration
 from aiface.crop import CROP_SIZE, CROP_VERSION
 from aiface.errors import ModelError
@@ -23,7 +24,7 @@ from aiface.labels import NAMES
 from aiface.network import predict_logits
 from aiface.quiet import keras
 
-CARD_VERSION = 1
+CARD_VERSION = 2
 WEIGHTS_PART = "model.weights.h5"  # within the .keras archive
 BATCH_SIZES = (1, 4, 16)  # padded to the next: each new shape compiles the network anew; 64 is slower a face than 16
 
@@ -55,6 +56,10 @@ class Detector:
     def score(self, crops: np.ndarray) -> np.ndarray:
         """Calibrated P(AI), float32 `(n,)`, of uint8 RGB crops `(n, 256, 256, 3)`."""
         return self.calibration.probability(self.logits(crops))
+
+    def spread(self, crops: np.ndarray) -> np.ndarray:
+        """How far P(AI) moves when crops `(n, 256, 256, 3)` are mirrored or re-encoded, float32 `(n,)`."""
+        return stability.spread(self.score(crops), [self.score(view) for view in stability.views(crops)])
 
 
 def save_bundle(
@@ -135,18 +140,6 @@ def load_detector(folder: str | Path) -> Detector:
     """
     folder = Path(folder)
     card = _read_card(folder / "card.json")
-    expected = {
-        "card_version": CARD_VERSION,
-        "crop_version": CROP_VERSION,
-        "input_size": CROP_SIZE,
-        "labels": list(NAMES),
-    }
-    for key, value in expected.items():
-        if card.get(key) != value:
-            raise ModelError(
-                f"{folder / 'card.json'}: expected {key} {value!r}, found {card.get(key)!r}; "
-                "use the aiface release that the bundle was made with, or train it anew"
-            )
     path = folder / "model.keras"
     if not path.is_file():
         raise ModelError(f"{path}: expected the bundle's network, found no file; restore it (git checkout {folder})")
@@ -168,13 +161,29 @@ def load_detector(folder: str | Path) -> Detector:
 def _read_card(path: Path) -> dict:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
+        _check_language(card, path)  # first: a card of another version holds other things
         Calibration(**card["calibration"]).probability(np.zeros(1))
         return card | {"sha256": str(card["sha256"]), "name": str(card["name"]), "training": dict(card["training"])}
     except FileNotFoundError:
         raise ModelError(
             f"{path}: expected a bundle's card, found no file; name a folder such as weights/mobilenet_v2"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path}: expected a bundle's card, found another thing ({error!r}); restore the bundle"
         ) from None
+
+
+def _check_language(card: dict, path: Path) -> None:
+    expected = {
+        "card_version": CARD_VERSION,
+        "crop_version": CROP_VERSION,
+        "input_size": CROP_SIZE,
+        "labels": list(NAMES),
+    }
+    for key, value in expected.items():
+        if card.get(key) != value:
+            raise ModelError(
+                f"{path}: expected {key} {value!r}, found {card.get(key)!r}; "
+                "use the aiface release that the bundle was made with, or train it anew"
+            )

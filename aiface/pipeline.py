@@ -126,7 +126,7 @@ def analyze_video(
         analysis.warnings += [warning for warning in (video.warning,) if warning]
         analysis.warnings += [f"{name} skipped: {reason}" for name, reason in video.skipped]
     analysis.people = list(session.people.values())
-    analysis.verdicts = [session.judge(person) for person in analysis.people]
+    analysis.verdicts = session.conclude()
     analysis.verdict = judge_input(analysis.verdicts)
     analysis.performance = {"speed": analysis.seconds / (time.perf_counter() - start)}
     analysis.performance |= session.stopwatch.table()
@@ -157,14 +157,15 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: De
             analysis.error = str(error)
             continue
         found += [(analysis, face, crop_face(image, face)) for face in finder(image)]
-    scores = detector.score(np.stack([crop for *_, crop in found])) if found else ()
-    for (analysis, face, crop), score in zip(found, scores, strict=True):
+    crops = np.array([crop for *_, crop in found])
+    scores, spreads = detector.score(crops), detector.spread(crops).tolist()
+    for (analysis, face, crop), score, spread in zip(found, scores, spreads, strict=True):
         person = Person(len(analysis.people))
         person.see(sight(face, crop, score, 0.0), crop)
         analysis.people.append(person)
+        analysis.verdicts.append(judge_person(person.sightings, detector.calibration, False, spread))
     for analysis in analyses:
         if analysis.error is None:
-            analysis.verdicts = [judge_person(p.sightings, detector.calibration, False) for p in analysis.people]
             analysis.verdict = judge_input(analysis.verdicts)
     return analyses
 

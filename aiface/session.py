@@ -113,8 +113,20 @@ class Session:
         return Person(id)
 
     def judge(self, person: Person) -> Verdict:
-        """The person's verdict on what was seen so far."""
+        """The person's verdict on what was seen so far: quick enough for each frame."""
         return judge_person(person.sightings, self._detector.calibration, self.moving)
+
+    def conclude(self) -> list[Verdict]:
+        """The final verdict on each of `people`: as `judge` has it, if the score is stable too."""
+        return [
+            judge_person(person.sightings, self._detector.calibration, self.moving, self._spread(person))
+            for person in self.people.values()
+        ]
+
+    def _spread(self, person: Person) -> float | None:
+        """The median over the usable faces of the person's gallery, None if there are none."""
+        crops = [crop for sighting, crop in person.gallery if sighting.flaw is None]
+        return float(np.median(self._detector.spread(np.stack(crops)))) if crops else None
 
 
 def sight(face: Face, crop: np.ndarray, score: float, at: float) -> Sighting:

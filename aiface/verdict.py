@@ -25,7 +25,9 @@ TOO_SMALL = f"face too small (under {MIN_SIDE} pixels across the crop)"
 TOO_BLURRED = "face too blurred"
 TOO_FEW = f"too few frames (under {MIN_FACES} usable)"
 BETWEEN = "the score lies between the thresholds"
+UNSTABLE = "unstable: the score moves when the face is mirrored or re-encoded"
 _UNJUDGED = {NO_FACE, TOO_SMALL, TOO_BLURRED, TOO_FEW}
+_SUSPICION = (REAL, INCONCLUSIVE, AI)
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,13 @@ class Verdict:
 _NOBODY = Verdict(INCONCLUSIVE, None, reasons=(NO_FACE,))
 
 
-def judge_person(sightings: Sequence[Sighting], calibration: Calibration, moving: bool) -> Verdict:
+def judge_person(
+    sightings: Sequence[Sighting], calibration: Calibration, moving: bool, spread: float | None = None
+) -> Verdict:
     """One person's verdict from all looks at their face; `moving` for a video, where one look is not enough.
 
-    Faces that can't be judged don't count; if no other is left, they give the score but no verdict.
+    Faces that can't be judged don't count; if no other is left, they give the score but no verdict. `spread` is how
+    far the score moves when the face is mirrored or re-encoded (`Detector.spread`), None where it was not measured.
     """
     if not sightings:
         return _NOBODY
@@ -84,8 +89,11 @@ def judge_person(sightings: Sequence[Sighting], calibration: Calibration, moving
         return Verdict(INCONCLUSIVE, pooled, interval, 0, reasons)
     if moving and len(usable) < MIN_FACES:
         return Verdict(INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
-    verdict = decide(pooled, calibration)
-    reasons = (BETWEEN,) if verdict == INCONCLUSIVE else ()
+    verdict, reasons = decide(pooled, calibration), ()
+    if verdict == INCONCLUSIVE:
+        reasons = (BETWEEN,)
+    elif spread is not None and spread > calibration.unstable_above:
+        verdict, reasons = INCONCLUSIVE, (UNSTABLE,)
     return Verdict(verdict, pooled, interval, len(usable), reasons)
 
 
@@ -102,12 +110,12 @@ def decide(score: float, calibration: Calibration) -> str:
 
 
 def judge_input(people: Sequence[Verdict]) -> Verdict:
-    """The verdict on an image or a clip: its most suspicious person's.
+    """The verdict on an image or a clip: its most suspicious person's, by verdict and then by score.
 
-    One AI face makes the input `ai`. People who could not be judged (too small, too blurred, too short in view) don't
-    keep it from `real` as long as someone could.
+    One AI face makes the input `ai`, and one that stays inconclusive keeps it from `real`. People who could not be
+    judged (too small, too blurred, too short in view) don't, as long as someone could.
     """
     if not people:
         return _NOBODY
     judged = [person for person in people if not _UNJUDGED & set(person.reasons)]
-    return max(judged or people, key=lambda person: person.score)
+    return max(judged or people, key=lambda person: (_SUSPICION.index(person.verdict), person.score))

@@ -95,7 +95,7 @@ def tiny_detector(tiny_network):
     from aiface.detector import save_bundle
 
     def make(folder, bias=0.0, kernel=0.0, calibration=None):
-        calibration = calibration or Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3)
+        calibration = calibration or Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3, 1.0)
         layer = tiny_network.get_layer("logit")
         layer.set_weights([np.broadcast_to(np.float32(kernel), layer.kernel.shape), np.float32([bias])])
         training = {"summary": "Made by the tests.", "data": "made by the tests", "init": "from-scratch"}

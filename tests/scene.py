@@ -13,7 +13,12 @@ from aiface.faces import Face
 
 WIDTH, HEIGHT = 320, 180
 RED, BLUE, BETWEEN = (250, 80, 80), (80, 80, 250), (200, 60, 200)
-CALIBRATION = {"temperature": 1.0, "thresholds": {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, "real_below": 0.3}
+CALIBRATION = {
+    "temperature": 1.0,
+    "thresholds": {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9},
+    "real_below": 0.3,
+    "unstable_above": 0.2,
+}
 CARD = {
     "name": "by-colour",
     "calibration": CALIBRATION,
@@ -29,6 +34,15 @@ def picture(*people, width=WIDTH, height=HEIGHT, ground=90):
         square = np.array(colour, np.uint8) * np.ones((side, side, 1), np.uint8)
         square[np.arange(side) // 4 % 2 == 1] //= 2  # stripes: a flat face would count as blurred
         image[y : y + side, x : x + side] = square
+    return image
+
+
+def in_side_light(x, y, side, colour, lit="left"):
+    """A `picture` of one person, half of whom lies in the shade."""
+    image = picture((x, y, side, colour))
+    left = x + side // 2 if lit == "left" else x
+    shade = image[y : y + side, left : left + side // 2]
+    shade[:] = shade * 0.7
     return image
 
 
@@ -62,6 +76,12 @@ def by_colour(crops):
     """Logits `(n, 1)`: positive for red crops, negative for blue ones, near 0 for mixed ones."""
     means = np.asarray(crops, np.float32).mean(axis=(1, 2))
     return (means[:, :1] - means[:, 2:]) / 20
+
+
+def by_side(crops):
+    """Logits `(n, 1)` as by colour, but light from the left makes AI and light from the right real."""
+    left, right = np.split(np.asarray(crops, np.float32), 2, axis=2)
+    return by_colour(crops) + 0.4 * (left.mean(axis=(1, 2, 3)) - right.mean(axis=(1, 2, 3)))[:, None]
 
 
 def detector(logits=by_colour, **card):

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from aiface.calibration import FALSE_POSITIVE_RATES, MISS_RATE, Calibration, fit, fit_temperature, threshold_at
+from aiface.calibration import (
+    FALSE_POSITIVE_RATES,
+    MISS_RATE,
+    STABLE_RATE,
+    Calibration,
+    fit,
+    fit_temperature,
+    stable_until,
+    threshold_at,
+)
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 from aiface.verdict import decide
@@ -16,6 +25,11 @@ def faces(n=4000, temperature=1.0, seed=0):
     logits = rng.normal(0, 2, n)
     labels = np.where(rng.random(n) < expit(logits), AI, REAL)
     return logits * temperature, labels
+
+
+def fit_still(logits, labels):
+    """Calibrated on faces that score the same in every view."""
+    return fit(logits, labels, np.stack((logits, logits)))
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5, 20.0])
@@ -39,7 +53,7 @@ def test_temperature_weighs_both_classes_the_same():
 def test_temperature_stays_within_its_bounds(logits, temperature):
     """Sharper than certain, or flatter than a coin, would say no more; and the scores stay in order."""
     labels = np.array((REAL, REAL, AI, AI))
-    calibration = fit(np.array(logits), labels)
+    calibration = fit_still(np.array(logits), labels)
     assert calibration.temperature == pytest.approx(temperature, rel=0.01)
     scores = calibration.probability(np.array((-1.0, 0.0, 1.0)))
     assert np.all(np.diff(scores) > 0)
@@ -51,7 +65,7 @@ def test_temperature_stays_within_its_bounds(logits, temperature):
 def test_thresholds_keep_their_false_positive_rates(n, rounded):
     logits, labels = faces(2 * n, seed=n)
     logits = logits.round(1) if rounded else logits  # ties
-    calibration = fit(logits, labels)
+    calibration = fit_still(logits, labels)
     reals = calibration.probability(logits[labels == REAL])
     assert set(calibration.thresholds) == {str(rate) for rate in FALSE_POSITIVE_RATES}
     for rate in FALSE_POSITIVE_RATES:
@@ -82,7 +96,7 @@ def test_threshold_at(scores, rate, below, above):
 def test_the_band_between_real_and_ai(seed, shift):
     """A share of AI faces at most passes for real, and "real" never reaches into "ai", however bad the detector."""
     logits, labels = faces(600, seed=seed)
-    calibration = fit(logits + shift * (labels == AI), labels)
+    calibration = fit_still(logits + shift * (labels == AI), labels)
     assert 0 <= calibration.real_below <= calibration.ai_from == calibration.thresholds["0.01"]
     missed = calibration.probability((logits + shift)[labels == AI]) < calibration.real_below
     assert np.mean(missed) <= MISS_RATE + 1e-9
@@ -91,7 +105,7 @@ def test_the_band_between_real_and_ai(seed, shift):
 def test_high_logits_are_ai():
     """The direction of labels: what looks like the faces labelled 1 is called AI."""
     logits, labels = faces(2000)
-    calibration = fit(3 * logits, labels)
+    calibration = fit_still(3 * logits, labels)
     scores = calibration.probability(np.array([-30.0, 30.0]))
     assert scores[0] < 0.01 < 0.99 < scores[1]
     assert [decide(float(score), calibration) for score in scores] == ["real", "ai"]
@@ -100,7 +114,7 @@ def test_high_logits_are_ai():
 @pytest.mark.parametrize("size", [(), (3,), (2, 3)])
 def test_probability_of_extreme_logits(size):
     """Warnings are errors here: no overflow."""
-    calibration = Calibration(0.05, THRESHOLDS, 0.3)
+    calibration = Calibration(0.05, THRESHOLDS, 0.3, 0.2)
     for logit, expected in ((-1e30, 0.0), (-1e4, 0.0), (0.0, 0.5), (1e4, 1.0), (3e38, 1.0)):
         scores = calibration.probability(np.full(size, logit, np.float32))
         assert scores.dtype == np.float32
@@ -109,7 +123,7 @@ def test_probability_of_extreme_logits(size):
 
 
 def test_fit_takes_extreme_logits():
-    calibration = fit(np.array((-1e4, -1e3, 1e3, 1e4) * 5), np.array((REAL, REAL, AI, AI) * 5))
+    calibration = fit_still(np.array((-1e4, -1e3, 1e3, 1e4) * 5), np.array((REAL, REAL, AI, AI) * 5))
     assert np.isfinite([calibration.temperature, calibration.real_below, *calibration.thresholds.values()]).all()
 
 
@@ -126,7 +140,7 @@ def test_fit_takes_extreme_logits():
 )
 def test_fit_refuses(logits, labels, message):
     with pytest.raises(DataError, match=message):
-        fit(np.array(logits), np.array(labels))
+        fit(np.array(logits), np.array(labels), np.zeros((2, len(logits))))
 
 
 @pytest.mark.parametrize(
@@ -144,4 +158,68 @@ def test_fit_refuses(logits, labels, message):
 )
 def test_a_calibration_makes_sense_or_is_none(temperature, thresholds, real_below):
     with pytest.raises(ValueError, match="expected a positive temperature and 0 <= real_below"):
-        Calibration(temperature, thresholds, real_below)
+        Calibration(temperature, thresholds, real_below, 0.2)
+
+
+@pytest.mark.parametrize("unstable_above", [-0.01, 1.01, np.nan])
+def test_a_spread_lies_between_0_and_1(unstable_above):
+    with pytest.raises(ValueError, match="expected 0 <= unstable_above <= 1"):
+        Calibration(1.0, THRESHOLDS, 0.3, unstable_above)
+
+
+@pytest.mark.parametrize(
+    ("spreads", "expected"),
+    [
+        ((), 1.0),  # nothing was right: nothing to lose by trusting, nothing to learn either
+        ((0.25,), 0.25),
+        ((0.5, 0.25), 0.5),
+        ((0.0,) * 18 + (0.25, 0.5), 0.25),  # one in twenty may lie above
+        ((0.0,) * 17 + (0.25, 0.5), 0.5),  # of nineteen none
+        ((0.25,) * 40, 0.25),
+    ],
+)
+def test_stable_until(spreads, expected):
+    assert stable_until(np.array(spreads)) == expected
+
+
+def right(logits, labels, calibration):
+    """Which faces are decided as they are labelled."""
+    answers = [decide(float(score), calibration) for score in calibration.probability(logits)]
+    return np.array([answer == ("real", "ai")[label] for answer, label in zip(answers, labels, strict=True)])
+
+
+def spreads(logits, view_logits, calibration):
+    return np.abs(calibration.probability(view_logits) - calibration.probability(logits)).max(axis=0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n", [50, 1000])
+def test_the_stability_check_costs_few_right_answers(n, seed):
+    logits, labels = faces(n, 3.0, seed)
+    view_logits = logits + np.random.default_rng(seed).normal(0, 2, (2, n))
+    calibration = fit(logits, labels, view_logits)
+    of_right = spreads(logits, view_logits, calibration)[right(logits, labels, calibration)]
+    assert len(of_right) > 10
+    assert np.sum(of_right > calibration.unstable_above) == int(np.round((1 - STABLE_RATE) * len(of_right), 6))
+
+
+def test_faces_that_are_not_decided_rightly_do_not_count():
+    logits, labels = faces(1000, 3.0)
+    steady = fit_still(logits, labels)
+    decided_rightly = right(logits, labels, steady)
+    assert 0 < np.sum(~decided_rightly) < 1000
+    restless = np.where(decided_rightly, logits, -logits)
+    assert fit(logits, labels, restless[None]).unstable_above == steady.unstable_above == 0
+    others = np.where(decided_rightly, -logits, logits)
+    assert fit(logits, labels, others[None]).unstable_above > 0.5
+
+
+def test_where_no_face_is_decided_rightly_none_is_unstable():
+    assert fit_still(np.array((1.0, 1.0, -1.0, -1.0)), np.array((REAL, REAL, AI, AI))).unstable_above == 1.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_fit_refuses_views_that_diverged(bad):
+    logits = np.array((-1.0, 1.0))
+    with pytest.raises(DataError, match="finite logits, found 1 others"):
+        fit(logits, np.array((REAL, AI)), np.array((logits, (bad, 1.0))))

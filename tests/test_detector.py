@@ -16,6 +16,7 @@ from aiface.errors import ModelError
 from aiface.files import sha256
 from aiface.network import build, predict_logits
 from aiface.quiet import keras
+from aiface.stability import views
 from aiface.verdict import decide
 
 CALIBRATION = Calibration(**scene.CALIBRATION)
@@ -138,6 +139,33 @@ def test_the_network_sees_few_batch_sizes(n):
     np.testing.assert_array_equal(found, scene.by_colour(images)[:, 0])
 
 
+@pytest.mark.parametrize("n", [0, 1, 5, 20])
+def test_spread_is_that_of_the_scores_of_the_views(bundle, n):
+    loaded, images = load_detector(bundle), crops(n)
+    found = loaded.spread(images)
+    assert (found.dtype, found.shape) == (np.float32, (n,))
+    moved = [abs(loaded.score(view) - loaded.score(images)) for view in views(images)]
+    np.testing.assert_allclose(found, np.max(moved, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("logits", "lit", "low", "high"),
+    [
+        (scene.by_colour, "left", 0.0, 0.05),  # a mean colour is the same either way
+        (scene.by_side, "left", 0.9, 1.0),
+        (scene.by_side, "right", 0.9, 1.0),
+        (scene.by_side, None, 0.0, 0.05),
+    ],
+)
+def test_spread_of_a_network_that_minds_the_side(logits, lit, low, high):
+    image = np.full((1, 256, 256, 3), scene.RED, np.uint8)
+    if lit:
+        image[:, :, 128:] //= 2
+    image = image[:, :, ::-1] if lit == "right" else image
+    (found,) = scene.detector(logits).spread(image)
+    assert low <= found <= high
+
+
 @pytest.mark.parametrize(("logit", "verdict"), [(-3.0, "real"), (0.0, "inconclusive"), (3.0, "ai")])
 def test_a_high_logit_is_ai(tmp_path, logit, verdict):
     """P(AI) from the file to the verdict, never P(real)."""
@@ -210,6 +238,8 @@ def with_code(path):
 
 
 SWAPPED = dict(scene.CALIBRATION, real_below=0.95)
+RESTLESS = dict(scene.CALIBRATION, unstable_above=1.5)
+BEFORE = {key: value for key, value in scene.CALIBRATION.items() if key != "unstable_above"}  # cards of version 1
 NO_RATE = dict(scene.CALIBRATION, thresholds={"0.05": 0.7})
 
 
@@ -229,7 +259,9 @@ NO_RATE = dict(scene.CALIBRATION, thresholds={"0.05": 0.7})
         (recarded(calibration={"temperature": 1}), "card.json", "found another thing .*thresholds"),
         (recarded(calibration=NO_RATE), "card.json", "found another thing .*0.01"),
         (recarded(calibration=SWAPPED), "card.json", "found another thing .*real_below"),
-        (recarded(card_version=2), "card.json", "expected card_version 1, found 2; use the aiface release"),
+        (recarded(calibration=RESTLESS), "card.json", "found another thing .*unstable_above"),
+        (recarded(card_version=1, calibration=BEFORE), "card.json", "expected card_version 2, found 1; use the aiface"),
+        (recarded(calibration=BEFORE), "card.json", "found another thing .*unstable_above"),
         (recarded(crop_version="box-224"), "card.json", "expected crop_version 'ffhq-quad-256-1', found 'box-224'"),
         (recarded(crop_version=None), "card.json", "expected crop_version .*, found None"),
         (recarded(labels=["ai", "real"]), "card.json", r"expected labels \['real', 'ai'\], found \['ai', 'real'\]"),

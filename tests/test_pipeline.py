@@ -6,12 +6,12 @@ import pytest
 import scene
 from clips import FakeCamera, noise, seconds, text, write_clip
 from PIL import Image
-from scene import BLUE, HEIGHT, RED, WIDTH, picture
+from scene import BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, picture
 
 from aiface import pipeline
 from aiface.errors import DataError, VideoError
 from aiface.pipeline import Settings, analyze, analyze_images, analyze_source, analyze_video, list_inputs
-from aiface.verdict import AI, INCONCLUSIVE, NO_FACE, REAL
+from aiface.verdict import AI, INCONCLUSIVE, NO_FACE, REAL, UNSTABLE
 from aiface.video import open_video
 
 
@@ -34,8 +34,8 @@ def save(path, *people, **options):
     return path
 
 
-def judge(source, finder=None, **options):
-    return analyze_video(source, finder or scene.Finder(), scene.detector(), **options)
+def judge(source, finder=None, logits=by_colour, **options):
+    return analyze_video(source, finder or scene.Finder(), scene.detector(logits), **options)
 
 
 # Clips
@@ -153,6 +153,50 @@ def test_an_interrupt_keeps_what_was_done(couple_clip, monkeypatch):
     assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
     assert found.warnings == ["stopped by hand, 1.4 s were judged"]
     assert list(opened[0]) == []  # closed
+
+
+LEFT_LIT, EVEN = in_side_light(100, 40, 100, RED), picture((100, 40, 100, RED))
+STABILITY = pytest.mark.parametrize(
+    ("image", "logits", "verdict", "reasons"),
+    [
+        (LEFT_LIT, by_side, INCONCLUSIVE, (UNSTABLE,)),  # mirrored, it would be real
+        (LEFT_LIT, by_colour, AI, ()),
+        (EVEN, by_side, AI, ()),
+        (EVEN, by_colour, AI, ()),
+    ],
+    ids=["unstable", "colour alone", "lit evenly", "both"],
+)
+
+
+@STABILITY
+@pytest.mark.parametrize("after", [None, 8], ids=["whole", "interrupted"])
+def test_an_unstable_clip(tmp_path, image, logits, verdict, reasons, after):
+    live = []
+    found = judge(
+        clip(tmp_path / "clip.mp4", lambda _: image), interrupting(after), logits,
+        on_sample=lambda frame, seen, session: live.append(session.judge(seen[0][0]).verdict),
+    )  # fmt: skip
+    assert live[-1] == AI  # the check comes when all is seen
+    assert found.interrupted == (after is not None)
+    assert (found.verdict.verdict, found.verdict.reasons) == (verdict, reasons)
+    assert found.row()["people"][0]["reasons"] == list(reasons)
+    assert found.verdict.score > 0.9
+
+
+@STABILITY
+def test_an_unstable_still(tmp_path, image, logits, verdict, reasons):
+    Image.fromarray(image).save(tmp_path / "face.png")
+    (found,) = analyze_images([tmp_path / "face.png"], scene.Finder(), scene.detector(logits))
+    assert (found.verdict.verdict, found.verdict.reasons, found.verdict.faces) == (verdict, reasons, 1)
+    assert found.verdict.score > 0.9
+
+
+def test_one_unstable_still_among_others(tmp_path):
+    for name, image in {"a": EVEN, "b": picture(), "c": LEFT_LIT, "d": picture((100, 40, 100, BLUE))}.items():
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    found = list(analyze([tmp_path], scene.Finder(), scene.detector(by_side)))
+    assert [analysis.verdict.verdict for analysis in found] == [AI, INCONCLUSIVE, INCONCLUSIVE, REAL]
+    assert [analysis.verdict.reasons for analysis in found] == [(), (NO_FACE,), (UNSTABLE,), ()]
 
 
 def test_an_interrupt_before_anything_was_judged(couple_clip):

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 import scene
-from scene import BETWEEN, BLUE, RED, picture
+from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 
 from aiface.session import GALLERIES, GALLERY, Person, Session, Stopwatch, sight
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting
+from aiface.verdict import AI, INCONCLUSIVE, REAL, TOO_FEW, TOO_SMALL, UNSTABLE, Sighting
 from aiface.video import Frame
 
 
-def watch(images, step=0.2, **options):
-    session = Session(scene.Finder(), scene.detector(), **options)
+def watch(images, step=0.2, logits=by_colour, **options):
+    session = Session(scene.Finder(), scene.detector(logits), **options)
     return session, [session.update(Frame(image, step * index)) for index, image in enumerate(images)]
 
 
@@ -53,8 +53,54 @@ def test_a_single_look(moving, expected):
     assert session.judge(seen[0]).verdict == expected
 
 
+EVEN, LEFT_LIT, TINY = (
+    picture((100, 40, 100, RED)), in_side_light(100, 40, 100, RED), in_side_light(120, 60, 60, RED),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("images", "logits", "live", "final", "reasons"),
+    [
+        ([EVEN] * 5, by_side, AI, AI, ()),
+        ([LEFT_LIT] * 5, by_colour, AI, AI, ()),
+        ([LEFT_LIT] * 5, by_side, AI, INCONCLUSIVE, (UNSTABLE,)),
+        ([in_side_light(100, 40, 100, BLUE, "right")] * 5, by_side, REAL, INCONCLUSIVE, (UNSTABLE,)),
+        ([EVEN] * 3 + [LEFT_LIT] * 2, by_side, AI, AI, ()),  # the median decides
+        ([EVEN] * 2 + [LEFT_LIT] * 3, by_side, AI, INCONCLUSIVE, (UNSTABLE,)),
+        ([EVEN] * 3 + [TINY] * 4, by_side, AI, AI, ()),  # of faces that can be judged
+        ([TINY] * 4, by_side, INCONCLUSIVE, INCONCLUSIVE, (TOO_SMALL,)),
+        ([LEFT_LIT] * 2, by_side, INCONCLUSIVE, INCONCLUSIVE, (TOO_FEW,)),
+    ],
+)
+def test_the_final_verdict_is_on_stable_scores_only(images, logits, live, final, reasons):
+    session, _ = watch(images, logits=logits)
+    (person,) = session.people.values()
+    assert session.judge(person).verdict == live
+    (found,) = session.conclude()
+    assert (found.verdict, found.reasons) == (final, reasons)
+    assert found.score == session.judge(person).score
+
+
+def test_each_gets_their_own_final_verdict():
+    couple = in_side_light(20, 30, 100, RED)
+    couple[:, 150:] = picture((180, 40, 90, BLUE))[:, 150:]
+    session, _ = watch([couple] * 4, logits=by_side)
+    assert [person.sightings[0].box[0] for person in session.people.values()] == [20, 180]
+    assert [(verdict.verdict, verdict.reasons) for verdict in session.conclude()] == [
+        (INCONCLUSIVE, (UNSTABLE,)), (REAL, ()),
+    ]  # fmt: skip
+
+
+def test_who_has_no_crops_left_keeps_their_verdict():
+    session, _ = watch([LEFT_LIT] * 4, logits=by_side)
+    (person,) = session.people.values()
+    person.gallery.clear()
+    assert session.conclude() == [session.judge(person)]
+
+
 def test_nobody():
     session, seen = watch([picture()] * 3)
+    assert session.conclude() == []
     assert seen == [[], [], []]
     assert session.people == {}
     assert set(session.stopwatch.table()) == {"find", "crop", "score"}

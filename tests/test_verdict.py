@@ -14,6 +14,7 @@ from aiface.verdict import (
     TOO_BLURRED,
     TOO_FEW,
     TOO_SMALL,
+    UNSTABLE,
     Sighting,
     Verdict,
     decide,
@@ -22,7 +23,7 @@ from aiface.verdict import (
     pool,
 )
 
-CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3)
+CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.25)
 
 
 def looks(*scores, side=200.0, sharpness=10.0):
@@ -79,6 +80,29 @@ def test_judge_person(sightings, moving, verdict, faces, reasons):
     assert (found.score is None) == (not sightings)
 
 
+@pytest.mark.parametrize(
+    ("sightings", "moving", "spread", "verdict", "reasons"),
+    [
+        (looks(0.95) * 5, True, None, AI, ()),
+        (looks(0.95) * 5, True, 0.0, AI, ()),
+        (looks(0.95) * 5, True, 0.25, AI, ()),
+        (looks(0.95) * 5, True, 0.26, INCONCLUSIVE, (UNSTABLE,)),
+        (looks(0.05) * 5, True, 0.25, REAL, ()),
+        (looks(0.05) * 5, True, 0.26, INCONCLUSIVE, (UNSTABLE,)),
+        (looks(0.95), False, 1.0, INCONCLUSIVE, (UNSTABLE,)),
+        (looks(0.5) * 5, True, 1.0, INCONCLUSIVE, (BETWEEN,)),  # those had no answer to lose
+        (looks(0.95), True, 1.0, INCONCLUSIVE, (TOO_FEW,)),
+        ([SMALL] * 5, True, 1.0, INCONCLUSIVE, (TOO_SMALL,)),
+        ([], True, 1.0, INCONCLUSIVE, (NO_FACE,)),
+    ],
+)
+def test_an_unstable_score_gives_no_answer(sightings, moving, spread, verdict, reasons):
+    found = judge_person(sightings, CALIBRATION, moving, spread)
+    assert (found.verdict, found.reasons) == (verdict, reasons)
+    plain = judge_person(sightings, CALIBRATION, moving)
+    assert (found.score, found.interval, found.faces) == (plain.score, plain.interval, plain.faces)
+
+
 def test_unusable_faces_do_not_touch_the_score():
     judged = judge_person([SMALL] * 9 + looks(0.05) * 3, CALIBRATION, True)
     assert judged.score == pytest.approx(0.05)
@@ -123,6 +147,7 @@ def person(verdict, score, *reasons, faces=5):
 FAKE, GENUINE, UNSURE = person(AI, 0.9), person(REAL, 0.1), person(INCONCLUSIVE, 0.5, BETWEEN)
 TINY = person(INCONCLUSIVE, 0.97, TOO_SMALL, faces=0)
 BRIEF = person(INCONCLUSIVE, 0.2, TOO_FEW, faces=1)
+SHAKY, SHAKY_LOW = person(INCONCLUSIVE, 0.96, UNSTABLE), person(INCONCLUSIVE, 0.02, UNSTABLE)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +161,10 @@ BRIEF = person(INCONCLUSIVE, 0.2, TOO_FEW, faces=1)
         ([GENUINE, UNSURE], UNSURE),
         ([person(REAL, 0.29), person(INCONCLUSIVE, 0.3, BETWEEN), UNSURE], UNSURE),
         ([TINY, BRIEF], TINY),
+        ([SHAKY, FAKE, GENUINE], FAKE),  # whatever their score, the unstable don't hide one who is AI
+        ([SHAKY_LOW, GENUINE], SHAKY_LOW),  # nor are they covered up by one who is real
+        ([SHAKY, UNSURE, SHAKY_LOW, GENUINE], SHAKY),
+        ([SHAKY_LOW, TINY, BRIEF], SHAKY_LOW),  # they were judged
         ([GENUINE, person(REAL, 0.2)], person(REAL, 0.2)),
         ([], Verdict(INCONCLUSIVE, None, None, 0, (NO_FACE,))),
     ],

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from aiface.degrade import jpeg
+from aiface.stability import VIEWS, spread, views
+
+
+def crops(n, seed=0):
+    found = np.random.default_rng(seed).integers(0, 256, (n, 256, 256, 3), np.uint8)
+    found.flags.writeable = False
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("mirrored", lambda image: image[:, ::-1]), ("re-encoded", lambda image: jpeg(image, 75))],
+)
+def test_a_view(name, expected):
+    (image,) = crops(1)
+    np.testing.assert_array_equal(VIEWS[name](image), expected(image))
+    assert (VIEWS[name](image) != image).any()
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_views_are_of_each_crop(n):
+    images = crops(n)
+    found = list(views(images))
+    assert len(found) == len(VIEWS) == 2
+    for view, seen in zip(VIEWS.values(), found, strict=True):
+        assert (seen.dtype, seen.shape) == (np.uint8, (n, 256, 256, 3))
+        for image, other in zip(images, seen, strict=True):
+            np.testing.assert_array_equal(other, view(image))
+
+
+@pytest.mark.parametrize(
+    ("score", "of_views", "expected"),
+    [
+        ((0.5,), ((0.5,), (0.5,)), (0.0,)),
+        ((0.5,), ((0.75,), (0.5,)), (0.25,)),  # the largest, not the mean
+        ((0.5,), ((0.5,), (0.125,)), (0.375,)),  # in either direction
+        ((0.5,), ((0.75,), (0.25,)), (0.25,)),  # from the face, not between the views
+        ((0.0, 1.0), ((1.0, 1.0), (0.0, 0.5)), (1.0, 0.5)),  # each face for itself
+        ((0.5,), ((0.25,),), (0.25,)),
+        ((), ((), ()), ()),
+    ],
+)
+def test_spread(score, of_views, expected):
+    found = spread(np.array(score), np.array(of_views))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
