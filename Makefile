@@ -1,6 +1,8 @@
 # make demo [VIDEO=clip.mp4]   judge a clip: environment, fetching, notebook, report
 # make test                    every test that needs no GPU
-# make evaluate [DATA="..."]   docs/RESULTS.md and docs/MODEL_CARD.md anew, from the shipped detector on these sets
+# make evaluate [DATA="..."] [CLIPS=...]  docs/RESULTS.md and docs/MODEL_CARD.md anew, from the shipped detector on
+#                              these sets of pictures and clips, and the bars that it has to clear
+# make ablation [DATA="..."]   docs/ABLATION.md anew: what each step of the recipe buys, in short trainings
 # make lint                    the code's style
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in
@@ -8,9 +10,12 @@ PYTHON ?= python3
 VIDEO ?=
 OUT ?= output
 DATA ?= ../shared/data/faces140k ../shared/data/wild ../shared/data/deepfake
+CLIPS ?= ../shared/data/clips
+CROPS ?= data/crops-all
+DOCS ?= docs
 PY := .venv/bin/python
 
-.PHONY: demo test evaluate lint readme lock
+.PHONY: demo test evaluate ablation lint readme lock
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -22,7 +27,11 @@ test: .venv/done
 	@if command -v bats >/dev/null; then bats tests/shell; else echo "shell tests skipped: bats is not installed"; fi
 
 evaluate: .venv/done
-	$(PY) -m aiface evaluate weights/mobilenet_v2 $(DATA) --out docs
+	$(PY) -m benchmarks.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)
+
+ablation: .venv/done
+	$(PY) -m aiface prepare $(DATA) $(CROPS)
+	$(PY) -m benchmarks.ablation $(CROPS) --out $(DOCS)
 
 lint: .venv/done
 	$(PY) -m ruff check

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,9 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--json", action="store_true", help="print the audit as JSON")
     audit.set_defaults(run=_audit)
 
-    evaluate = commands.add_parser("evaluate", help="measure a detector on labelled sets, by source and degraded")
+    evaluate = commands.add_parser("evaluate", help="measure a detector on labelled sets of pictures and of clips")
     evaluate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
-    evaluate.add_argument("data", nargs="+", metavar="DATA", help="a set: its test split, or all if it has no splits")
+    evaluate.add_argument("data", nargs="+", metavar="DATA",
+                          help="a folder with pictures or clips below real/ and fake/ (of splits, the test split), or "
+                          "with a clips.csv (file, label); one that holds both is measured as both")  # fmt: skip
     evaluate.add_argument("--out", metavar="FOLDER", help="write RESULTS.md, MODEL_CARD.md, an HTML page and JSON here")
     evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
     evaluate.add_argument("--resamples", type=int, default=1000, metavar="N", help="bootstrap draws (default 1000)")
@@ -173,17 +176,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     from aiface.detector import load_detector
     from aiface.faces import load_finder
     from aiface.protocol import evaluate
-    from aiface.results import results_markdown, write
+    from aiface.results import COMMAND, results_markdown, write
 
     detector = load_detector(options.detector)
     result = evaluate(
         detector, options.data, lambda: load_finder(options.weights), lambda steps: tqdm(steps, disable=None),
         not options.no_curves, max(2, options.resamples),
     )  # fmt: skip
+    command = shlex.join([*COMMAND.split(), options.detector, *options.data])
     if options.out:
-        for path in write(result, detector.card, options.out):
+        for path in write(result, detector.card, options.out, command):
             print(f"aiface: wrote {path}", file=sys.stderr)
-    print(json.dumps(result) if options.json else results_markdown(result))
+    print(json.dumps(result) if options.json else results_markdown(result, command))
     return 0
 
 

@@ -1,7 +1,5 @@
 """Figures of an audit: which traits tell the most, and how one is spread over sources and classes."""
 
-import base64
-import io
 import math
 from collections.abc import Sequence
 
@@ -62,10 +60,3 @@ def _axes(title: str, rows: int) -> Axes:
     axes.set_title(title, fontsize=10)
     axes.tick_params(labelsize=8)
     return axes
-
-
-def data_url(figure: Figure) -> str:
-    """A figure as a `data:` URL. That of `aiface.plots` would bring Keras in, which an audit needs nothing of."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

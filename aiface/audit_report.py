@@ -10,7 +10,8 @@ import numpy as np
 
 import aiface
 from aiface.audit import Audit
-from aiface.audit_figures import data_url, figures
+from aiface.audit_figures import figures
+from aiface.embed import data_url
 from aiface.files import write_json, write_text
 from aiface.findings import capital, counted, printable, severity, where, words
 from aiface.measurements import MEANING
@@ -130,7 +131,7 @@ def to_html(found: Audit) -> str:
         carriers=_carriers(found.shortcut),
         findings="".join(f'<li class="{finding.severity}"><b>{finding.severity}</b> {escape(finding.sentence)}</li>'
                          for finding in found.findings) or "<li>Nothing.</li>",
-        figures="".join(f'<img alt="{escape(title)}" src="{data_url(figure)}">'
+        figures="".join(f'<img alt="{escape(title)}" src="{data_url(figure, dpi=150)}">'
                         for title, figure in figures(measured, found.traits)),
         table=_summary_table(found.table),
         traits=_traits_table(found.traits),

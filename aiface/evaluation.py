@@ -136,3 +136,37 @@ def bootstrap(
 
 def _redrawn(classes: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([rng.choice(index, len(index)) for index in classes])
+
+
+def coverage_risk(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict[str, list[float]]:
+    """Error among the faces that are decided, for each share of faces that is (El-Yaniv and Wiener 2010).
+
+    The faces farthest from the middle of the inconclusive band, in logits, are decided first.
+    """
+    logits = np.log(np.clip(scores, 1e-7, None) / np.clip(1 - scores, 1e-7, None))
+    band = np.array((calibration.real_below, calibration.ai_from))
+    middle = float(np.mean(np.log(band / (1 - band))))
+    order = np.argsort(-np.abs(logits - middle), kind="stable")
+    wrong = ((logits > middle) != (labels == AI))[order]
+    risk = np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
+    steps = np.unique(np.linspace(0.1, 1.0, 19))
+    index = np.maximum(1, np.round(steps * len(risk)).astype(int)) - 1
+    return {"coverage": steps.round(3).tolist(), "risk": risk[index].tolist()}
+
+
+def decisions(
+    scores: np.ndarray, spreads: np.ndarray, labels: np.ndarray, calibration: Calibration
+) -> dict[str, dict[str, float | None]]:
+    """The share of faces `decided` and the `error` among them: by the `thresholds` alone, and `with_stability` too.
+
+    `scores` `(n,)` P(AI), `spreads` `(n,)` how far each moves under mild changes (`Detector.spread`), `labels` `(n,)`.
+    The error is None where nothing is decided.
+    """
+    called_ai, called_real = scores >= calibration.ai_from, scores < calibration.real_below
+    wrong = np.where(labels == AI, called_real, called_ai)
+    stable = spreads <= calibration.unstable_above
+    kinds = {"thresholds": called_ai | called_real, "with_stability": (called_ai | called_real) & stable}
+    return {
+        kind: {"decided": float(np.mean(decided)), "error": float(np.mean(wrong[decided])) if decided.any() else None}
+        for kind, decided in kinds.items()
+    }

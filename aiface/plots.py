@@ -1,7 +1,5 @@
 """Every figure. Each function returns a matplotlib `Figure` that belongs to no window and can be saved or shown."""
 
-import base64
-import io
 from collections.abc import Sequence
 from heapq import nlargest
 
@@ -23,18 +21,6 @@ PEOPLE = 12  # of a clip shown in a figure
 CLASS_COLOURS = ("#22704f", "#c81e3c")
 _BLANK = np.full((1, 1, 3), 255, np.uint8)
 _VERDICT_COLOURS = {verdict: tuple(value / 255 for value in colour) for verdict, colour in COLOURS.items()}
-
-
-def png(figure: Figure, dpi: int = 110) -> bytes:
-    """A figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
-
-
-def data_url(figure: Figure) -> str:
-    """A figure as a `data:` URL, to stand inside an HTML page."""
-    return "data:image/png;base64," + base64.b64encode(png(figure)).decode()
 
 
 def grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int = 8, colours: Sequence = ()) -> Figure:

@@ -1,46 +1,56 @@
-"""The evaluation protocol: every figure with its interval, for every source, and under every degradation.
+"""The evaluation protocol: every figure with its interval, for every source, under every degradation, and on clips.
 
 One clean test split says nothing about the next camera or generator. `python -m aiface evaluate` therefore measures
-each set as a whole and by source, spoils the same faces step by step, and judges whole clips.
+each set as a whole and by source, spoils the same faces step by step, and judges whole clips. It opens the sets
+(`open_sets`), runs the detector on them (`measure`) and makes the figures of what that gave (`summary`).
 """
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
-from aiface import degrade
 from aiface.calibration import Calibration
-from aiface.dataset import Item, scan
+from aiface.clips import TABLE, Clip, judge_clips, labelled_files, list_clips
+from aiface.dataset import SPLITS, Item, scan
 from aiface.detector import Detector
 from aiface.errors import DataError
-from aiface.evaluation import bootstrap, figures
+from aiface.evaluation import bootstrap, coverage_risk, decisions, figures
 from aiface.faces import FaceFinder
+from aiface.files import is_image
 from aiface.labels import AI, REAL
+from aiface.robustness import CURVES, Degraded, degraded
 from aiface.shards import CropSet, prepare
 
 RESAMPLES = 1000
-PER_CLASS = 150  # faces of each class of a set under each degradation: enough for AUCs to +-0.03
-Spoil = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Progress = Callable[[Iterable], Iterable]
 
 
-def _strengths(function: Callable, values: Iterable[float], random: bool = False) -> dict[float, Spoil]:
-    def spoil(value: float, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return function(image, value, rng) if random else function(image, value)
+@dataclass(frozen=True)
+class Scored:
+    """What a detector makes of the n faces of a set.
 
-    return {value: partial(spoil, value) for value in values}
+    scores: P(AI), float32 `(n,)`. spreads: how far each moves (`Detector.spread`), float32 `(n,)`. labels: int64
+    `(n,)`. sources: names `(n,)`. left_out: pictures that can't be read or show no face.
+    """
+
+    scores: np.ndarray
+    spreads: np.ndarray
+    labels: np.ndarray
+    sources: np.ndarray
+    left_out: int = 0
 
 
-CURVES: Mapping[str, Mapping[float, Spoil]] = {
-    "JPEG quality": _strengths(degrade.jpeg, (90, 70, 50, 30)),
-    "blur sigma": _strengths(degrade.blur, (0.5, 1, 2, 3)),
-    "scaled down to": _strengths(degrade.rescale, (192, 128, 96, 64)),
-    "noise sigma": _strengths(degrade.noise, (2, 5, 10, 20), random=True),
-    "H.264 crf": _strengths(degrade.h264, (18, 28, 35, 40)),
-}
+@dataclass(frozen=True)
+class Measured:
+    """All that a detector was asked: sets by name, their faces `degraded` (None if left out), clips by set."""
+
+    sets: Mapping[str, Scored]
+    degraded: Degraded | None
+    clips: Mapping[str, dict]
 
 
 def set_name(root: str | Path) -> str:
@@ -50,7 +60,7 @@ def set_name(root: str | Path) -> str:
     'wild/test'
     """
     root = Path(root).resolve()
-    return f"{root.parent.name}/{root.name}" if root.name in ("train", "valid", "test") else root.name
+    return f"{root.parent.name}/{root.name}" if root.name in SPLITS else root.name
 
 
 def test_items(root: str | Path) -> list[Item]:
@@ -67,23 +77,102 @@ def test_items(root: str | Path) -> list[Item]:
     return [item for item in items if item.split == "test"]
 
 
-def evaluate_set(
-    detector: Detector, crops: CropSet, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[dict, np.ndarray]:
-    """A set's figures with 95 % intervals, and by source; and its scores `(n,)`.
+def open_sets(
+    roots: Sequence[str | Path], folder: str | Path, new_finder: Callable[[], FaceFinder], progress: Progress = iter
+) -> tuple[dict[str, CropSet], dict[str, list[Clip]]]:
+    """The sets of pictures, their faces cut out into shards below `folder` as in use, and the sets of clips, by name.
+
+    A root that holds both is one of each. Raises `DataError` for one that holds neither, lacks a class or a test split,
+    and for two of one name.
+    """
+    names = [set_name(root) for root in roots]
+    if len(set(names)) < len(names):
+        raise DataError(f"expected sets of different names, found {', '.join(names)}")
+    found = dict(zip(names, map(_contents, roots), strict=True))
+    clips = {name: clips for name, (_, clips) in found.items() if clips}
+    sets = {
+        name: prepare(items, Path(folder) / str(number), new_finder, progress)
+        for number, (name, (items, _)) in enumerate(found.items())
+        if items
+    }
+    return sets, clips
+
+
+def _contents(root: str | Path) -> tuple[list[Item], list[Clip]]:
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root}: expected a folder with real/ and fake/ below it, found no folder; check the path")
+    clips, pictures = list_clips(root), any(labelled_files(root, is_image))
+    if not clips and not pictures:
+        raise DataError(f"{root}: expected pictures or clips in folders real/ and fake/ (or ai/), or a {TABLE}, "
+                        "found none; see data/README.md for the layout")  # fmt: skip
+    return test_items(root) if pictures else [], clips
+
+
+def measure(
+    detector: Detector,
+    sets: Mapping[str, CropSet],
+    clips: Mapping[str, Sequence[Clip]],
+    new_finder: Callable[[], FaceFinder],
+    progress: Progress = iter,
+    with_curves: bool = True,
+    resamples: int = RESAMPLES,
+) -> Measured:
+    """Ask the detector: for every face, for samples of them degraded, and for every clip."""
+    return Measured(
+        {name: score_set(detector, crops, progress) for name, crops in sets.items()},
+        degraded(detector, sets, progress, CURVES) if with_curves and sets else None,
+        {name: judge_clips(found, new_finder(), detector, progress, resamples) for name, found in clips.items()},
+    )
+
+
+def score_set(detector: Detector, crops: CropSet, progress: Progress = iter) -> Scored:
+    """Score every face of a set, and see how steady the score is. Raises `DataError` if there is none."""
+    if not len(crops):
+        raise DataError(f"expected faces to measure, found none; left out: {dict(crops.left_out)}")
+    found = [(detector.score(batch), detector.spread(batch)) for batch in progress(crops.batches())]
+    scores, spreads = map(np.concatenate, zip(*found, strict=True))
+    return Scored(scores, spreads, crops.labels, crops.sources, sum(crops.left_out.values()))
+
+
+def summary(detector: Detector, measured: Measured, resamples: int = RESAMPLES) -> dict:
+    """All figures as plain values.
+
+    Returns `detector`, `resamples`, `sets` and `clips` by name, `curves` by "all" and name, and `coverage_risk` over
+    all sets; what was not measured is empty.
+    """
+    sets, calibration = measured.sets, detector.calibration
+    return {
+        "detector": {"name": detector.name, "sha256": detector.card["sha256"]},
+        "resamples": resamples,
+        "sets": {name: set_figures(scored, calibration, resamples) for name, scored in sets.items()},
+        "clips": dict(measured.clips),
+        "curves": measured.degraded.curves() if measured.degraded else {},
+        "coverage_risk": coverage_risk(*pooled(sets.values()), calibration) if sets else {},
+    }
+
+
+def pooled(sets: Iterable[Scored]) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and labels `(n,)` of several sets together."""
+    sets = list(sets)
+    return np.concatenate([scored.scores for scored in sets]), np.concatenate([scored.labels for scored in sets])
+
+
+def set_figures(scored: Scored, calibration: Calibration, resamples: int = RESAMPLES, seed: int = 0) -> dict:
+    """A set's figures with 95 % intervals, its `decisions`, and the figures of each of its `sources`.
 
     A source that holds both classes is measured by itself. One that holds AI faces only is measured against all real
     faces of the set, one that holds real faces only against all AI faces.
     """
-    scores = score_all(detector, crops.batches())
-    labels, calibration, left_out = crops.labels, detector.calibration, sum(crops.left_out.values())
-    row = _row(scores, labels, calibration, resamples, seed) | {"left_out": left_out}
+    scores, labels, sources = scored.scores, scored.labels, scored.sources
+    row = _row(scores, labels, calibration, resamples, seed) | {"left_out": scored.left_out}
+    row["decisions"] = decisions(scores, scored.spreads, labels, calibration)
     row["sources"] = {
         str(source): _row(scores[mask], labels[mask], calibration, resamples, seed)
-        for source in np.unique(crops.sources)
-        if len(set(labels[mask := _opponents(labels, crops.sources == source)].tolist())) == 2
+        for source in np.unique(sources)
+        if len(set(labels[mask := _opponents(labels, sources == source)].tolist())) == 2
     }
-    return row, scores
+    return row
 
 
 def _row(scores: np.ndarray, labels: np.ndarray, calibration: Calibration, resamples: int, seed: int) -> dict:
@@ -97,90 +186,16 @@ def _opponents(labels: np.ndarray, own: np.ndarray) -> np.ndarray:
     return own | np.isin(labels, missing)
 
 
-def score_all(detector: Detector, batches: Iterable[np.ndarray]) -> np.ndarray:
-    """P(AI), float32 `(n,)`, of batches of crops."""
-    found = [detector.score(batch) for batch in batches]
-    return np.concatenate(found) if found else np.zeros(0, np.float32)
-
-
-def curves(
-    detector: Detector, sets: Sequence[CropSet], progress: Callable[[Iterable], Iterable] = iter, seed: int = 0
-) -> dict[str, dict[str, float]]:
-    """AUC of all sets together under each degradation and strength, on the same faces: up to 150 a class and set."""
-    chosen = [(crops, index) for crops in sets for index in _sample(crops.labels, seed)]
-    labels = np.array([crops.labels[index] for crops, index in chosen])
-    clean = score_all(detector, _batched(crops[index] for crops, index in chosen))
-    table = {name: {"clean": float(roc_auc_score(labels, clean))} for name in CURVES}
-    steps = [(name, strength, spoil) for name, curve in CURVES.items() for strength, spoil in curve.items()]
-    for name, strength, spoil in progress(steps):
-        rng = np.random.default_rng(seed)
-        scores = score_all(detector, _batched(spoil(crops[index], rng) for crops, index in chosen))
-        table[name][f"{strength:g}"] = float(roc_auc_score(labels, scores))
-    return table
-
-
-def _sample(labels: np.ndarray, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    by_class = (np.flatnonzero(labels == label) for label in (REAL, AI))
-    return np.concatenate([rng.permutation(index)[:PER_CLASS] for index in by_class])
-
-
-def _batched(images: Iterable[np.ndarray], size: int = 64) -> Iterable[np.ndarray]:
-    batch = []
-    for image in images:
-        batch.append(image)
-        if len(batch) == size:
-            yield np.stack(batch)
-            batch = []
-    if batch:
-        yield np.stack(batch)
-
-
-def coverage_risk(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict[str, list[float]]:
-    """Error among the faces that are decided, for each share of faces that is (El-Yaniv and Wiener 2010).
-
-    The faces farthest from the middle of the inconclusive band, in logits, are decided first.
-    """
-    logits = np.log(np.clip(scores, 1e-7, None) / np.clip(1 - scores, 1e-7, None))
-    band = np.array((calibration.real_below, calibration.ai_from))
-    middle = float(np.mean(np.log(band / (1 - band))))
-    order = np.argsort(-np.abs(logits - middle), kind="stable")
-    wrong = ((logits > middle) != (labels == AI))[order]
-    risk = np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
-    steps = np.unique(np.linspace(0.1, 1.0, 19))
-    index = np.maximum(1, np.round(steps * len(risk)).astype(int)) - 1
-    return {"coverage": steps.round(3).tolist(), "risk": risk[index].tolist()}
-
-
 def evaluate(
     detector: Detector,
     roots: Sequence[str | Path],
     new_finder: Callable[[], FaceFinder],
-    progress: Callable[[Iterable], Iterable] = iter,
+    progress: Progress = iter,
     with_curves: bool = True,
     resamples: int = RESAMPLES,
 ) -> dict:
-    """Measure a detector on each set in `roots`; the faces are found and cropped as in use.
-
-    Returns `detector`, `sets` by name, `curves` and `coverage_risk` over all sets. Raises `DataError` for a set that is
-    empty, lacks a class or a test split.
-    """
-    parts = {set_name(root): test_items(root) for root in roots}
-    if len(parts) < len(roots):
-        raise DataError(f"expected sets of different names, found {', '.join(set_name(root) for root in roots)}")
+    """Measure a detector on each set of pictures or clips in `roots`: `open_sets`, `measure`, `summary`."""
     with tempfile.TemporaryDirectory(prefix="aiface-") as folder:
-        sets = {
-            name: prepare(items, Path(folder) / str(number), new_finder, progress)
-            for number, (name, items) in enumerate(parts.items())
-        }
-        rows, scores = {}, []
-        for name, crops in sets.items():
-            rows[name], found = evaluate_set(detector, crops, resamples)
-            scores.append(found)
-        labels = np.concatenate([crops.labels for crops in sets.values()])
-        return {
-            "detector": {"name": detector.name, "sha256": detector.card["sha256"]},
-            "sets": rows,
-            "curves": curves(detector, list(sets.values()), progress) if with_curves else {},
-            "coverage_risk": coverage_risk(np.concatenate(scores), labels, detector.calibration),
-        }
+        sets, clips = open_sets(roots, folder, new_finder, progress)
+        measured = measure(detector, sets, clips, new_finder, progress, with_curves, resamples)
+    return summary(detector, measured, resamples)

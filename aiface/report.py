@@ -7,6 +7,7 @@ from pathlib import Path
 import aiface
 from aiface import plots
 from aiface.detector import Detector
+from aiface.embed import data_url
 from aiface.files import sha256, write_text
 from aiface.overlay import COLOURS
 from aiface.pipeline import Analysis
@@ -130,7 +131,7 @@ def _pictures(analysis: Analysis, detector: Detector) -> str:
     if analysis.moving:
         figures.insert(0, ("Scores over time", plots.timeline(analysis, detector.calibration)))
     return "\n".join(
-        f'<h2>{name}</h2><figure><img alt="{name}" src="{plots.data_url(figure)}"></figure>' for name, figure in figures
+        f'<h2>{name}</h2><figure><img alt="{name}" src="{data_url(figure)}"></figure>' for name, figure in figures
     )
 
 

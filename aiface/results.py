@@ -1,82 +1,150 @@
 """What the evaluation protocol measured, as JSON, as Markdown for docs/ and as one HTML page with figures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from aiface.calibration import AI_RATE, MISS_RATE
+from aiface.embed import data_url
 from aiface.files import write_json, write_text
-from aiface.plots import data_url
+from aiface.results_figures import figures
+from aiface.robustness import ALL, CLEAN, PER_CLASS
 
 COLUMNS = {
     "auc": "AUC", "ap": "AP", "eer": "EER", "accuracy": "accuracy", "tpr_at_fpr_1": "TPR at 1 % FPR",
     "tpr_at_fpr_01": "TPR at 0.1 % FPR", "fpr_at_1": "FPR at the 1 % threshold", "ece": "ECE",
 }  # fmt: skip
 HOW = (
-    "Measured by `make evaluate`. Faces are found and cropped as in use. In brackets: 95 % intervals from 1000 "
+    "Measured by {command}. Faces are found and cropped as in use. In brackets: 95 % intervals from {resamples:,} "
     "bootstrap draws within each class. Accuracy is at P(AI) 0.5; the column before the last shows what the threshold "
     "stored for 1 % gives here."
 )
+COMMAND = "python -m aiface evaluate"
+Section = tuple[str, str]  # title, Markdown
 
 
-def write(result: Mapping, card: Mapping, out: str | Path) -> list[Path]:
-    """Write `results.json`, `RESULTS.md`, `MODEL_CARD.md` and `results.html` into the folder `out`."""
+def write(
+    result: Mapping, card: Mapping, out: str | Path, command: str = COMMAND, sections: Sequence[Section] = ()
+) -> list[Path]:
+    """Write `results.json`, `RESULTS.md`, `MODEL_CARD.md` and `results.html` into the folder `out`.
+
+    `command` is what made the result, `sections` end the tables.
+    """
     out = Path(out)
+    tables = results_markdown(result, command, sections)
     write_json(out / "results.json", result)
-    write_text(out / "RESULTS.md", results_markdown(result))
+    write_text(out / "RESULTS.md", tables)
     write_text(out / "MODEL_CARD.md", model_card(card, result))
-    write_text(out / "results.html", results_html(result))
+    write_text(out / "results.html", results_html(result, tables))
     return [out / name for name in ("results.json", "RESULTS.md", "MODEL_CARD.md", "results.html")]
 
 
-def results_markdown(result: Mapping) -> str:
-    """RESULTS.md: sets, sources, degradations, abstention."""
-    parts = [f"# Results of {result['detector']['name']}", HOW, "## Sets", _table(result["sets"])]
-    for name, row in result["sets"].items():
-        parts += [f"## {name}, by source", f"Left out: {row['left_out']} (no face found or unreadable).",
-                  _table(row["sources"])]  # fmt: skip
-    if result["curves"]:
-        parts += ["## Degraded", "AUC of all sets together, the same faces spoiled step by step.", _curves(result)]
-    parts += ["## Abstention", "Error among the faces decided, if only that share is, the surest first.", _risk(result)]
+def results_markdown(result: Mapping, command: str = COMMAND, sections: Sequence[Section] = ()) -> str:
+    """RESULTS.md: sets, sources, clips, degradations, abstention, and what `sections` add."""
+    parts = [f"# Results of {result['detector']['name']}"]
+    parts.append(HOW.format(command=f"`{command}`", resamples=result["resamples"]))
+    for title, body in (*_sections(result), *sections):
+        parts += [f"## {title}", body]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Mapping[str, Mapping]) -> str:
-    head = ["", "real", "AI", *COLUMNS.values()]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for name, row in rows.items():
-        cells = [name, str(row["n_real"]), str(row["n_ai"]), *(_cell(row, key) for key in COLUMNS)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _sections(result: Mapping) -> Iterable[Section]:
+    if result["sets"]:
+        yield "Sets", _figures_table(result["sets"])
+    for name, row in result["sets"].items():
+        counts = f"{row['n_real']} real and {row['n_ai']} AI faces; left out, with no face found or unreadable: "
+        yield f"{name}, by source", f"{counts}{row['left_out']}.\n\n{_figures_table(row['sources'])}"
+    for name, clips in result["clips"].items():
+        yield f"{name}, clip by clip", f"Video level: {clips_sentence(clips)}\n\n{_clips_table(clips)}"
+    if result["curves"]:
+        said = f"AUC, the same faces spoiled step by step: of each set up to {PER_CLASS} of each class."
+        yield "Degraded", f"{said}\n\n{_curves_table(result['curves'])}"
+    if result["coverage_risk"]:
+        yield "Abstention", _abstention(result)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table whose cells are plain text.
+
+    >>> print(markdown_table(["a", "b"], [[1, "x|y"]]))
+    | a | b |
+    |---|---|
+    | 1 | x\\|y |
+    """
+    lines = [" | ".join(" ".join(str(cell).replace("|", "\\|").splitlines()) for cell in row) for row in (head, *rows)]
+    return "\n".join([f"| {lines[0]} |", "|" + "---|" * len(head), *(f"| {line} |" for line in lines[1:])])
+
+
+def _figures_table(rows: Mapping[str, Mapping]) -> str:
+    return markdown_table(
+        ["", "real", "AI", *COLUMNS.values()],
+        [[name, row["n_real"], row["n_ai"], *(_cell(row, key) for key in COLUMNS)] for name, row in rows.items()],
+    )
 
 
 def _cell(row: Mapping, key: str) -> str:
-    low, high = row["intervals"][key]
-    return f"{row[key]:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{row[key]:.3f} {interval(row['intervals'][key])}"
 
 
-def _curves(result: Mapping) -> str:
-    lines = ["| degradation | clean | AUC by strength |", "|---|---|---|"]
-    for name, curve in result["curves"].items():
-        steps = ", ".join(f"{strength}: {auc:.3f}" for strength, auc in curve.items() if strength != "clean")
-        lines.append(f"| {name} | {curve['clean']:.3f} | {steps} |")
-    return "\n".join(lines)
+def interval(bounds: Sequence[float] | None) -> str:
+    """`[0.910, 0.985]`, or nothing for None."""
+    return f"[{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
 
 
-def _risk(result: Mapping) -> str:
+def clips_sentence(clips: Mapping) -> str:
+    """What became of a set of clips: who was called what, the AUC, what was left out."""
+    auc = "" if clips["auc"] is None else f" AUC over the clips' scores {_cell(clips, 'auc')}."
+    return (
+        f"of {clips['n_real']} real clips {clips['real_called_ai']} called AI, {clips['real_inconclusive']} "
+        f"inconclusive; of {clips['n_ai']} AI clips {clips['ai_called_real']} called real, {clips['ai_inconclusive']} "
+        f"inconclusive.{auc} Left out: {clips['left_out']}."
+    )
+
+
+def _clips_table(clips: Mapping) -> str:
+    rows = [
+        [row["file"], row["label"], row["verdict"], "" if row["score"] is None else f"{row['score']:.3f}",
+         len(row["people"]), ", ".join(row["reasons"])]
+        for row in clips["rows"]
+    ]  # fmt: skip
+    rows += [[file, "", "left out", "", "", error] for file, error in clips["errors"].items()]
+    return markdown_table(["clip", "label", "verdict", "score", "people", "reasons"], rows)
+
+
+def _curves_table(curves: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    tables = list(curves.values())
+    kinds = tables[0]
+    steps = [(kind, strength) for kind in kinds for strength in kinds[kind] if strength != CLEAN]
+    rows = [["none", "", *(f"{next(iter(table.values()))[CLEAN]:.3f}" for table in tables)]]
+    rows += [[kind, strength, *(f"{table[kind][strength]:.3f}" for table in tables)] for kind, strength in steps]
+    return markdown_table(["degradation", "strength", *(f"{n} sets" if n == ALL else n for n in curves)], rows)
+
+
+def _abstention(result: Mapping) -> str:
+    kinds = ("thresholds", "with_stability")
+    decided = markdown_table(
+        ["", "decided", "error among them", "decided, stable ones only", "error among them"],
+        [[name, *(cell for kind in kinds for cell in _decided(row["decisions"][kind]))]
+         for name, row in result["sets"].items()],
+    )  # fmt: skip
     curve = result["coverage_risk"]
     pairs = [pair for pair in zip(curve["coverage"], curve["risk"], strict=True) if round(pair[0] * 100) % 10 == 0]
-    return "\n".join(
-        ["| faces decided | error among them |", "|---|---|", *(f"| {c:.0%} | {r:.1%} |" for c, r in pairs)]
-    )
+    risk = markdown_table(["faces decided", "error among them"], [[f"{c:.0%}", f"{r:.1%}"] for c, r in pairs])
+    return "\n\n".join((
+        "What the stored thresholds decide; and what is left of it when a face is inconclusive too whose score moves "
+        "under mirroring and re-encoding.", decided,
+        "Coverage against risk: error among the faces decided, over all sets, if only that share is, the surest first.",
+        risk,
+    ))  # fmt: skip
+
+
+def _decided(row: Mapping) -> tuple[str, str]:
+    return f"{row['decided']:.1%}", "" if row["error"] is None else f"{row['error']:.1%}"
 
 
 def model_card(card: Mapping, result: Mapping) -> str:
     """MODEL_CARD.md after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     calibration = card["calibration"]
-    worst = min(((row["auc"], name) for name, row in result["sets"].items()), default=(0.0, ""))
     thresholds = ", ".join(f"{float(rate):.1%}: {at:.3f}" for rate, at in calibration["thresholds"].items())
     return f"""# Model card: {card["name"]}
 
@@ -89,13 +157,15 @@ proof. Not for identifying or surveilling people, nor for decisions about a pers
 
 **How it decides.** AI from {calibration["thresholds"][str(AI_RATE)]:.3f} (thresholds by false-positive rate on
 real validation faces: {thresholds}); real below {calibration["real_below"]:.3f} ({MISS_RATE:.0%} of AI validation faces
-lie there); between the two it says inconclusive. Temperature {calibration["temperature"]:.3f}.
+lie there); between the two it says inconclusive, and also where P(AI) moves by more than
+{calibration["unstable_above"]:.3f} when the face is mirrored or re-encoded. Temperature
+{calibration["temperature"]:.3f}.
 
-**How well.** See [RESULTS.md](RESULTS.md), all of it measured by `make evaluate`.
+**How well.** See [RESULTS.md](RESULTS.md), which names the command that measured it.
 
-{_table(result["sets"])}
+{_how_well(result)}
 
-**Where it fails.** Weakest set here: {worst[1]} (AUC {worst[0]:.3f}). Generators, cameras and face swaps that are not
+**Where it fails.** {_weakest(result["sets"])}Generators, cameras and face swaps that are not
 in its training data; strong compression and blur (the curves in RESULTS.md); faces under 64 pixels; drawn or filtered
 faces; anybody who adapts a picture to it. Age, skin tone and sex are not labelled in its data: differences were not
 measured.
@@ -108,6 +178,16 @@ measured.
 """
 
 
+def _how_well(result: Mapping) -> str:
+    clips = [f"Video level, {name}: {clips_sentence(found)}" for name, found in result["clips"].items()]
+    return "\n\n".join([*([_figures_table(result["sets"])] if result["sets"] else []), *clips])
+
+
+def _weakest(sets: Mapping[str, Mapping]) -> str:
+    name = min(sets, key=lambda name: sets[name]["auc"], default=None)
+    return f"Weakest set here: {name} (AUC {sets[name]['auc']:.3f}). " if name else ""
+
+
 def _counts(faces: Mapping) -> str:
     return "\n".join(
         f"{split:6} {source:12} {', '.join(f'{number} {name}' for name, number in classes.items())}"
@@ -116,56 +196,14 @@ def _counts(faces: Mapping) -> str:
     )
 
 
-def results_html(result: Mapping) -> str:
-    """One page with the tables' main figures as pictures; it needs no other file."""
-    figures = [("Area under the ROC curve, by set and source", sources_figure(result))]
-    if result["curves"]:
-        figures.append(("Under degradation", curves_figure(result)))
-    figures.append(("Abstaining", risk_figure(result)))
-    body = "".join(f'<h2>{title}</h2><img alt="{title}" src="{data_url(figure)}">' for title, figure in figures)
+def results_html(result: Mapping, tables: str) -> str:
+    """One page with the main figures as pictures above the `tables` in Markdown; it needs no other file."""
+    body = "".join(f'<h2>{title}</h2><img alt="{title}" src="{data_url(figure)}">' for title, figure in figures(result))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>aiface results</title>'
         "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "img{max-width:100%}pre{overflow-x:auto;font-size:12px}</style></head><body>"
         f"<h1>Results of {escape(result['detector']['name'])}</h1>{body}"
-        f"<h2>Tables</h2><pre>{escape(results_markdown(result))}</pre></body></html>\n"
+        f"<h2>Tables</h2><pre>{escape(tables)}</pre></body></html>\n"
     )
-
-
-def sources_figure(result: Mapping) -> Figure:
-    """AUC with its interval, each set in bold above its sources."""
-    rows = []
-    for name, row in result["sets"].items():
-        rows += [(name, row, "black"), *((f"   {s}", r, "grey") for s, r in row["sources"].items())]
-    figure = Figure(figsize=(8, 0.6 + 0.27 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    for height, (_, row, colour) in enumerate(rows):
-        axes.plot(row["intervals"]["auc"], (height, height), color=colour)
-        axes.plot(row["auc"], height, "o", color=colour)
-    axes.axvline(0.5, color="grey", linestyle=":")
-    axes.set(yticks=range(len(rows)), yticklabels=[name for name, *_ in rows], xlabel="AUC", xlim=(0.3, 1.01))
-    axes.invert_yaxis()
-    return figure
-
-
-def curves_figure(result: Mapping) -> Figure:
-    """One small plot for each degradation."""
-    figure = Figure(figsize=(13, 2.8), layout="constrained")
-    for axes, (name, curve) in zip(
-        figure.subplots(1, len(result["curves"]), sharey=True), result["curves"].items(), strict=True
-    ):
-        axes.plot(list(curve), list(curve.values()), ".-", color="black")
-        axes.axhline(0.5, color="grey", linestyle=":")
-        axes.set(title=name, ylim=(0.45, 1.01))
-    figure.axes[0].set_ylabel("AUC")
-    return figure
-
-
-def risk_figure(result: Mapping) -> Figure:
-    """Error among the decided against the share decided."""
-    figure = Figure(figsize=(5, 3), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(result["coverage_risk"]["coverage"], result["coverage_risk"]["risk"], ".-", color="black")
-    axes.set(xlabel="share of faces decided", ylabel="error among them", xlim=(0, 1.02), ylim=(0, None))
-    return figure

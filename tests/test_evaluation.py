@@ -7,6 +7,8 @@ from aiface.errors import DataError
 from aiface.evaluation import (
     bootstrap,
     by_source,
+    coverage_risk,
+    decisions,
     equal_error_rate,
     expected_calibration_error,
     figures,
@@ -136,7 +138,7 @@ def test_protocol_figures_agree_with_scikit_learn():
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 2, 500)
     scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1)
-    calibration = Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3)
+    calibration = Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3, 1.0)
     found = figures(scores, labels, calibration)
     assert found["auc"] == pytest.approx(roc_auc_score(labels, scores))
     assert found["ap"] == pytest.approx(average_precision_score(labels, scores))
@@ -154,3 +156,34 @@ def test_bootstrap_intervals_hold_the_truth_about_as_often_as_they_say():
         low, high = bootstrap(lambda s, y: {"auc": roc_auc_score(y, s)}, scores, labels, 100, seed)["auc"]
         held += low <= 0.760 <= high
     assert 42 <= held <= 50
+
+
+def test_risk_falls_with_coverage_for_a_detector_that_knows_when_it_knows():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 4000)
+    scores = 1 / (1 + np.exp(-logits))
+    labels = (rng.random(4000) < scores).astype(int)
+    curve = coverage_risk(scores, labels, Calibration(1.0, {"0.01": 0.6}, 0.4, 1.0))
+    assert curve["coverage"][0] == 0.1
+    assert curve["coverage"][-1] == 1.0
+    assert curve["risk"][0] < 0.05 < curve["risk"][-1]
+    assert curve["risk"][-1] == pytest.approx(np.mean((scores > 0.5) != labels))
+
+
+@pytest.mark.parametrize(
+    ("scores", "spreads", "labels", "thresholds", "with_stability"),
+    [
+        ((0.1, 0.9), (0, 0), (0, 1), (1.0, 0.0), (1.0, 0.0)),
+        ((0.1, 0.9), (0, 0), (1, 0), (1.0, 1.0), (1.0, 1.0)),
+        ((0.1, 0.9, 0.5, 0.3), (0, 0, 0, 0), (0, 0, 1, 1), (0.5, 0.5), (0.5, 0.5)),  # 0.3 is not below 0.3
+        ((0.1, 0.7, 0.5, 0.5), (0.2, 0.21, 0, 0), (0, 0, 1, 1), (0.5, 0.5), (0.25, 0.0)),  # nor 0.2 above 0.2
+        ((0.1, 0.9), (0.5, 0.5), (0, 1), (1.0, 0.0), (0.0, None)),
+        ((0.5, 0.4), (0, 0), (0, 1), (0.0, None), (0.0, None)),
+    ],
+)
+def test_decisions(scores, spreads, labels, thresholds, with_stability):
+    calibration = Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3, 0.2)
+    found = decisions(np.array(scores), np.array(spreads), np.array(labels), calibration)
+    assert {kind: (row["decided"], row["error"]) for kind, row in found.items()} == {
+        "thresholds": thresholds, "with_stability": with_stability,
+    }  # fmt: skip

@@ -10,22 +10,25 @@ import aiface
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "quiet"),
-    ("file_traits", "files", "degrade", "tracking"),
-    ("dataset", "faces", "video"),
+    ("embed", "file_traits", "files", "degrade", "tracking"),
+    ("blend", "dataset", "faces", "video"),
     ("crop", "writer"),
-    ("image_statistics", "network", "shards"),
+    ("image_statistics", "network", "shards", "stability"),
     ("batches", "calibration", "measurements", "shortcut"),
     ("copies", "detector", "evaluation", "traits", "verdict"),
-    ("findings", "protocol", "session", "training"),
-    ("audit", "audit_figures", "pipeline"),
-    ("audit_report", "overlay"),
-    ("demo", "live", "notebook", "plots"),
+    ("findings", "robustness", "session", "training"),
+    ("audit", "audit_figures", "pipeline", "results_figures"),
+    ("audit_report", "clips", "overlay"),
+    ("demo", "live", "notebook", "plots", "protocol"),
     ("report", "results"),
     ("__main__",),
 )
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
-WITHOUT_KERAS = ("files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "tracking", "calibration")
+WITHOUT_KERAS = (
+    "files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "tracking", "calibration",
+    "audit_report",
+)  # fmt: skip
 
 
 def imports(source):

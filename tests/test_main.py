@@ -226,11 +226,11 @@ def python(*arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["analyze", "--help"], ["live", "--help"], ["prepare", "--help"], ["audit", "--help"]]
+    "command", [[], ["analyze"], ["live"], ["prepare"], ["audit"], ["evaluate"]], ids=lambda command: " ".join(command)
 )
-def test_help(arguments, capsys):
+def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
-        main(arguments)
+        main([*command, "--help"])
     assert caught.value.code == 0
     assert "usage: python -m aiface" in capsys.readouterr().out
 
@@ -292,7 +292,23 @@ def test_evaluate_measures_a_set(make_tree, tiny_detector, tmp_path, monkeypatch
     keys = {"auc", "ap", "eer", "accuracy", "ece", "tpr_at_fpr_1", "fpr_at_1", "n_real", "n_ai", "left_out", "sources"}
     assert keys <= set(found["sets"]["faces"])
     assert found["sets"]["faces"]["n_real"] == 3  # of the test split alone
-    assert "| faces | 3 | 3 |" in (tmp_path / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+    text = (tmp_path / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+    assert "| faces | 3 | 3 |" in text
+    assert f"`python -m aiface evaluate {bundle} {root}`" in text
+
+
+def test_evaluate_judges_clips(bundle, finder, tmp_path, capsys):
+    write_clip(tmp_path / "a.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    (tmp_path / "clips.csv").write_text("file,label\na.mp4,real\n")
+    assert main(["evaluate", str(bundle), str(tmp_path), "--json"]) == 0
+    (clips,) = json.loads(capsys.readouterr().out)["clips"].values()
+    assert (clips["n_real"], clips["real_called_ai"], clips["left_out"]) == (1, 1, 0)
+
+
+def test_evaluate_says_what_is_wrong_with_a_table(bundle, finder, tmp_path, capsys):
+    (tmp_path / "clips.csv").write_text("file,label\na.mp4,real\n")
+    assert main(["evaluate", str(bundle), str(tmp_path)]) == 1
+    assert "clips.csv, line 2: expected a clip named 'a.mp4'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("json_wanted", [False, True])

@@ -7,12 +7,13 @@ from PIL import Image
 
 from aiface import plots
 from aiface.calibration import Calibration
+from aiface.embed import data_url, png
 from aiface.overlay import COLOURS
 from aiface.pipeline import Analysis
 from aiface.session import GALLERY, Person
 from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
 
-CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3)
+CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 1.0)
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 300)
 SCORES = np.clip(RNG.normal(0.3 + 0.4 * LABELS, 0.2), 0, 1).astype(np.float32)
@@ -52,7 +53,7 @@ def clip(*looks, verdict=REAL):
 )
 def test_figures_render(figure, visible):
     """Warnings are errors: among them that a layout did not fit."""
-    image = np.asarray(Image.open(io.BytesIO(plots.png(figure()))).convert("L"))
+    image = np.asarray(Image.open(io.BytesIO(png(figure()))).convert("L"))
     assert min(image.shape) > 100
     assert (image.min() < 255) == visible
 
@@ -137,7 +138,7 @@ def test_gallery_of_many_shows_twelve_of_whom_crops_were_kept():
 
 
 def test_data_url():
-    url = plots.data_url(plots.grid(CROPS[:1], [""]))
+    url = data_url(plots.grid(CROPS[:1], [""]))
     kind, content = url.split(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(content).startswith(b"\x89PNG")

@@ -1,46 +1,24 @@
 import numpy as np
 import pytest
+import scene
+from clips import seconds, write_clip
+from measured import CALIBRATION, CheckerDetector, scored
+from PIL import Image
+from scene import HEIGHT, RED, WIDTH, picture
 from sklearn.metrics import roc_auc_score
 
-from aiface.calibration import Calibration
 from aiface.dataset import scan
 from aiface.errors import DataError
-from aiface.protocol import CURVES, coverage_risk, curves, evaluate, evaluate_set, set_name, test_items
-from aiface.results import model_card, results_html, results_markdown, write
-from aiface.shards import prepare
+from aiface.evaluation import decisions
+from aiface.protocol import evaluate, open_sets, pooled, score_set, set_figures, set_name, test_items
+from aiface.shards import CropSet, prepare
 
 test_items.__test__ = False  # a function of the package, not a test
-CALIBRATION = Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3)
-
-
-CARD = {
-    "name": "checker",
-    "sha256": "0" * 64,
-    "crop_version": "1",
-    "training": {"summary": "It looks for squares."},
-    "calibration": {"thresholds": dict(CALIBRATION.thresholds), "real_below": 0.3, "temperature": 1.0},
-}
-
-
-class CheckerDetector:
-    """Scores the checkerboard that makes a tree's AI pictures: the share of energy at its frequency."""
-
-    calibration, name, card = CALIBRATION, "checker", CARD
-
-    def score(self, crops):
-        rows, columns = np.indices(crops.shape[1:3]) // 4
-        board = ((rows + columns) % 2 * 2 - 1)[None, :, :, None]
-        return (1 / (1 + np.exp(4 - np.abs((crops * board).mean(axis=(1, 2, 3)))))).astype(np.float32)
 
 
 @pytest.fixture
 def tree(make_tree, tmp_path):
     return make_tree(tmp_path / "faces", ("test",), count=8)
-
-
-@pytest.fixture
-def result(tree, fake_finder):
-    return evaluate(CheckerDetector(), [tree], lambda: fake_finder, resamples=20)
 
 
 @pytest.mark.parametrize(
@@ -59,46 +37,74 @@ def test_only_a_test_split_is_measured(make_tree, tmp_path):
         test_items(root)
 
 
-def test_figures_are_those_of_the_scores(tree, fake_finder, tmp_path):
-    crops = prepare(scan(tree), tmp_path / "crops", lambda: fake_finder)
-    row, scores = evaluate_set(CheckerDetector(), crops, resamples=20)
-    assert row["auc"] == pytest.approx(roc_auc_score(crops.labels, scores))
-    assert row["auc"] > 0.9  # it does find the board
-    assert (row["n_real"], row["n_ai"], row["left_out"]) == (8, 8, 0)
-    low, high = row["intervals"]["auc"]
-    assert low <= row["auc"] <= high
+# Opening
 
 
-def test_a_source_of_one_class_is_measured_against_the_other(make_tree, fake_finder, tmp_path):
-    root = make_tree(tmp_path / "faces", ("test",), count=6)
-    for index, path in enumerate(sorted((root / "test" / "fake").iterdir())):
-        path.rename(path.with_name(f"gan_{index}.png" if index < 4 else f"flux_{index}.png"))
-    crops = prepare(scan(root), tmp_path / "crops", lambda: fake_finder)
-    row, scores = evaluate_set(CheckerDetector(), crops, resamples=5)
-    counts = {name: (r["n_real"], r["n_ai"]) for name, r in row["sources"].items()}
-    assert counts == {"gan": (6, 4), "flux": (6, 2), "faces": (6, 6)}
-    mask = (crops.labels == 0) | (crops.sources == "gan")
-    assert row["sources"]["gan"]["auc"] == pytest.approx(roc_auc_score(crops.labels[mask], scores[mask]))
+def red_clip(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_clip(path, seconds(8), lambda _: picture((100, 40, 100, RED)), (WIDTH, HEIGHT))
 
 
-def test_degradation_costs_what_it_destroys(tree, fake_finder, tmp_path):
-    crops = prepare(scan(tree), tmp_path / "crops", lambda: fake_finder)
-    table = curves(CheckerDetector(), [crops])
-    assert set(table) == set(CURVES)
-    assert all(set(curve) == {"clean", *(f"{s:g}" for s in CURVES[name])} for name, curve in table.items())
-    assert table["blur sigma"]["3"] <= table["blur sigma"]["clean"]
+def add_clips(root):
+    red_clip(root / "fake" / "a.mp4")
 
 
-def test_risk_falls_with_coverage_for_a_detector_that_knows_when_it_knows():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, 4000)
-    scores = 1 / (1 + np.exp(-logits))
-    labels = (rng.random(4000) < scores).astype(int)
-    curve = coverage_risk(scores, labels, Calibration(1.0, {"0.01": 0.6}, 0.4))
-    assert curve["coverage"][0] == 0.1
-    assert curve["coverage"][-1] == 1.0
-    assert curve["risk"][0] < 0.05 < curve["risk"][-1]
-    assert curve["risk"][-1] == pytest.approx(np.mean((scores > 0.5) != labels))
+def add_table(root):
+    red_clip(root / "a.mp4")
+    (root / "clips.csv").write_text("file,label\na.mp4,ai\n")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / "poster.png")  # no labelled picture
+
+
+def add_pictures(root):
+    for name in ("real", "fake"):
+        (root / name).mkdir(exist_ok=True)
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(root / name / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("contents", "kinds"),
+    [
+        ([add_pictures], ["pictures"]),
+        ([add_clips], ["clips"]),
+        ([add_table], ["clips"]),
+        ([add_pictures, add_clips], ["pictures", "clips"]),
+        ([add_table, add_pictures], ["pictures", "clips"]),
+    ],
+)
+def test_a_root_is_what_it_holds(tmp_path, fake_finder, contents, kinds):
+    root = tmp_path / "root"
+    root.mkdir()
+    for add in contents:
+        add(root)
+    sets, clips = open_sets([root], tmp_path / "crops", lambda: fake_finder)
+    assert [kind for kind, found in (("pictures", sets), ("clips", clips)) if "root" in found] == kinds
+    assert [len(crops) for crops in sets.values()] == [2] * len(sets)
+    assert [len(found) for found in clips.values()] == [1] * len(clips)
+
+
+def missing(root):
+    root.rmdir()
+
+
+def one_class(root):
+    add_pictures(root)
+    (root / "fake" / "a.png").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: None, r"root: expected pictures or clips in folders real/ and fake/ \(or ai/\), or a clips.csv"),
+        (missing, "root: expected a folder with real/ and fake/ below it, found no folder"),
+        (one_class, "expected pictures of both classes, found none labelled ai"),
+    ],
+)
+def test_a_root_of_nothing_is_refused(tmp_path, fake_finder, change, message):
+    root = tmp_path / "root"
+    root.mkdir()
+    change(root)
+    with pytest.raises(DataError, match=message):
+        open_sets([root], tmp_path / "crops", lambda: fake_finder)
 
 
 def test_two_sets_of_one_name_are_refused(tree, fake_finder):
@@ -106,16 +112,65 @@ def test_two_sets_of_one_name_are_refused(tree, fake_finder):
         evaluate(CheckerDetector(), [tree, tree], lambda: fake_finder)
 
 
-def test_results_are_written_whole(result, tmp_path):
-    paths = write(result, CARD, tmp_path / "docs")
-    assert [path.name for path in paths] == ["results.json", "RESULTS.md", "MODEL_CARD.md", "results.html"]
-    assert all(path.stat().st_size > 500 for path in paths)
+# Figures
 
 
-def test_pages_say_what_was_measured(result):
-    auc = f"{result['sets']['faces']['auc']:.3f}"
-    assert f"| faces | 8 | 8 | {auc} [" in results_markdown(result)
-    assert f"(AUC {auc})" in model_card(CARD, result)
-    page = results_html(result)
-    assert page.count("data:image/png") == 3
-    assert "http" not in page.split("</style>")[1].replace("data:image", "")
+def test_figures_are_those_of_the_scores(tree, fake_finder, tmp_path):
+    crops = prepare(scan(tree), tmp_path / "crops", lambda: fake_finder)
+    found = score_set(CheckerDetector(), crops)
+    row = set_figures(found, CALIBRATION, resamples=20)
+    assert row["auc"] == pytest.approx(roc_auc_score(crops.labels, found.scores))
+    assert row["auc"] > 0.9  # it does find the board
+    assert (row["n_real"], row["n_ai"], row["left_out"]) == (8, 8, 0)
+    low, high = row["intervals"]["auc"]
+    assert low <= row["auc"] <= high
+
+
+def test_spreads_belong_to_their_faces(tree, fake_finder, tmp_path):
+    crops = prepare(scan(tree), tmp_path / "crops", lambda: fake_finder)
+    found = score_set(CheckerDetector(), crops)
+    assert found.spreads.tolist() == [float(crops[i].mean() < 100) for i in range(len(crops))]
+    row = set_figures(found, CALIBRATION, resamples=2)
+    assert row["decisions"] == decisions(found.scores, found.spreads, crops.labels, CALIBRATION)
+
+
+def test_a_source_of_one_class_is_measured_against_the_other():
+    found = scored({"gan": (0, 4), "flux": (0, 2), "faces": (6, 0)})
+    row = set_figures(found, CALIBRATION, resamples=5)
+    counts = {name: (r["n_real"], r["n_ai"]) for name, r in row["sources"].items()}
+    assert counts == {"gan": (6, 4), "flux": (6, 2), "faces": (6, 6)}
+    mask = (found.labels == 0) | (found.sources == "gan")
+    assert row["sources"]["gan"]["auc"] == pytest.approx(roc_auc_score(found.labels[mask], found.scores[mask]))
+
+
+def test_pooling_keeps_scores_with_labels():
+    parts = [scored({"a": (3, 2)}), scored({"b": (1, 4)}, seed=1)]
+    scores, labels = pooled(parts)
+    assert scores.tolist() == [*parts[0].scores.tolist(), *parts[1].scores.tolist()]
+    assert labels.tolist() == [0, 0, 0, 1, 1, 0, 1, 1, 1, 1]
+
+
+def test_a_set_without_a_face_is_refused(tmp_path):
+    with pytest.raises(DataError, match="expected faces to measure, found none"):
+        score_set(CheckerDetector(), CropSet(tmp_path, []))
+
+
+def test_evaluate_measures_pictures(tree, fake_finder):
+    steps = []
+    found = evaluate(CheckerDetector(), [tree], lambda: fake_finder, lambda rows: steps.append(rows) or rows, True, 5)
+    assert set(found) == {"detector", "resamples", "sets", "clips", "curves", "coverage_risk"}
+    assert (list(found["sets"]), found["clips"], found["resamples"]) == (["faces"], {}, 5)
+    assert list(found["curves"]) == ["all", "faces"]
+    assert len(steps) == 3  # cropping, scoring, degrading
+
+
+def test_evaluate_judges_clips(tmp_path):
+    root = tmp_path / "clips"
+    add_clips(root)
+    found = evaluate(scene.detector(), [root], scene.Finder, resamples=5)
+    assert [row["verdict"] for row in found["clips"]["clips"]["rows"]] == ["ai"]
+    assert (found["sets"], found["curves"], found["coverage_risk"]) == ({}, {}, {})
+
+
+def test_curves_can_be_left_out(tree, fake_finder):
+    assert evaluate(CheckerDetector(), [tree], lambda: fake_finder, with_curves=False, resamples=5)["curves"] == {}
