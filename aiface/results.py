@@ -17,7 +17,7 @@ COLUMNS = {
 HOW = (
     "Measured by {command}. Faces are found and cropped as in use. In brackets: 95 % intervals from {resamples:,} "
     "bootstrap draws within each class. Accuracy is at P(AI) 0.5; the column before the last shows what the threshold "
-    "stored for 1 % gives here."
+    "stored for 1 % gives here. A resample's ECE is biased upwards, so an interval can lie above its figure."
 )
 COMMAND = "python -m aiface evaluate"
 Section = tuple[str, str]  # title, Markdown

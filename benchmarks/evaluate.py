@@ -166,8 +166,11 @@ def bars_table(found: Sequence[Bar]) -> str:
     return markdown_table(["measure", "found", "bar", "held"], rows)
 
 
-def audit_text(audits: Mapping[str, Audit]) -> str:
-    """The shortcut scores of each set and every finding, in Markdown."""
+def audit_text(audits: Mapping[str, Audit], of_training: Mapping[str, Mapping] | None = None) -> str:
+    """The shortcut scores of each set and every finding, in Markdown.
+
+    `of_training`: those of training pictures, by what was done to them, as `train.ipynb` stored them in a card.
+    """
     kinds = ("metadata", "low_level", "both")
     scores = markdown_table(
         ["", "pictures", *map(words, kinds)],
@@ -180,7 +183,18 @@ def audit_text(audits: Mapping[str, Audit]) -> str:
         for finding in found.findings
     ]
     table = markdown_table(["set", "severity", "trait", "finding"], findings) if findings else "Nothing found."
-    return "\n\n".join((AUDIT_TEXT, scores, table))
+    parts = [AUDIT_TEXT, scores, *([_training_text(of_training)] if of_training else []), table]
+    return "\n\n".join(parts)
+
+
+def _training_text(of_training: Mapping[str, Mapping]) -> str:
+    found = ", ".join(
+        f"{name} {score['auc']:.2f} ({score['low']:.2f} to {score['high']:.2f})"
+        for name, scores in of_training.items()
+        for score in (scores.get("low_level"),)
+        if score
+    )
+    return f"Low-level score of the training crops of all sets, balanced as in training (`train.ipynb`): {found}."
 
 
 def run(options: argparse.Namespace, progress: Callable[[Iterable], Iterable]) -> list[Bar]:
@@ -198,7 +212,7 @@ def run(options: argparse.Namespace, progress: Callable[[Iterable], Iterable]) -
     found = bars(result, ablation)
     sections: list[Section] = [
         ("Bars", f"{BARS_TEXT}\n\n{bars_table(found)}"),
-        ("What else tells the classes apart", audit_text(audits)),
+        ("What else tells the classes apart", audit_text(audits, detector.card["training"].get("shortcut"))),
     ]
     for path in write(result, detector.card, options.out, "make evaluate", sections):
         print(f"aiface: wrote {path}", file=sys.stderr)

@@ -159,6 +159,16 @@ def test_an_audit_without_findings(sets):
     assert audit_text({"alike": audit(scan(sets[0]))}).endswith("Nothing found.")
 
 
+def test_the_audit_tells_what_training_is_shown(sets):
+    of_training = {
+        "as cut out": {"low_level": {"auc": 0.72, "low": 0.7, "high": 0.75, "n_real": 9, "n_ai": 9}},
+        "as shown": {"low_level": {"auc": 0.57, "low": 0.54, "high": 0.6, "n_real": 9, "n_ai": 9}},
+        "of too few": {},
+    }
+    text = audit_text({"alike": audit(scan(sets[0]))}, of_training)
+    assert "(`train.ipynb`): as cut out 0.72 (0.70 to 0.75), as shown 0.57 (0.54 to 0.60)." in text
+
+
 def test_the_whole_run(sets, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(evaluate, "load_detector", lambda folder: CheckerDetector())
     monkeypatch.setattr(evaluate, "load_finder", lambda folder: FakeFinder())
