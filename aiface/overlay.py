@@ -10,14 +10,15 @@ from PIL import Image
 
 from aiface.files import atomic_path, read_image
 from aiface.pipeline import Analysis
-from aiface.session import Person
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
+from aiface.session import Person, Session
+from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
 from aiface.video import open_video
 from aiface.writer import VideoWriter
 
 COLOURS = {REAL: (34, 139, 87), AI: (200, 30, 60), INCONCLUSIVE: (150, 110, 0)}  # white text reads well on each
 LINGER = 0.5  # seconds that a box stays where a person was last seen
 Box = tuple[float, float, float, float]
+Mark = tuple[Box, str, str]  # where, what to write, and the verdict
 
 
 def label(verdict: Verdict) -> str:
@@ -26,8 +27,14 @@ def label(verdict: Verdict) -> str:
     return word if verdict.score is None else f"{word} {verdict.score:.2f}"
 
 
-def draw(image: np.ndarray, marks: Iterable[tuple[Box, str, str]]) -> np.ndarray:
-    """A copy of an RGB uint8 image with a box and a tag for each `(box, text, verdict)`."""
+def live_marks(seen: Iterable[tuple[Person, Sighting]], session: Session) -> list[Mark]:
+    """What to draw while watching: the steady verdict on each person seen, "looking..." until there is one."""
+    shown = [(sighting.box, session.shown(person)) for person, sighting in seen]
+    return [(box, label(v), v.verdict) if v else (box, "looking...", INCONCLUSIVE) for box, v in shown]
+
+
+def draw(image: np.ndarray, marks: Iterable[Mark], corner: str = "") -> np.ndarray:
+    """A copy of an RGB uint8 image with a box and a tag for each mark, and a text in the upper left corner."""
     image = image.copy()
     scale = max(0.45, min(image.shape[:2]) / 900)
     for box, text, verdict in marks:
@@ -35,6 +42,8 @@ def draw(image: np.ndarray, marks: Iterable[tuple[Box, str, str]]) -> np.ndarray
         colour, line = COLOURS[verdict], max(2, round(2 * scale))
         cv2.rectangle(image, (x, y), (x + width, y + height), colour, line, cv2.LINE_AA)
         _tag(image, x, y, text, colour, scale)
+    if corner:
+        _tag(image, 0, 0, corner, (0, 0, 0), scale)
     return image
 
 
@@ -66,7 +75,7 @@ def box_at(person: Person, time: float) -> Box | None:
     return tuple(np.add(np.multiply(before.box, 1 - part), np.multiply(following.box, part)).tolist())
 
 
-def people_at(people: Sequence[Person], verdicts: Sequence[Verdict], time: float) -> list[tuple[Box, str, str]]:
+def people_at(people: Sequence[Person], verdicts: Sequence[Verdict], time: float) -> list[Mark]:
     """What to draw at `time`: each person in view with their verdict."""
     found = ((box_at(person, time), verdict) for person, verdict in zip(people, verdicts, strict=True))
     return [(box, label(verdict), verdict.verdict) for box, verdict in found if box]

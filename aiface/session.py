@@ -12,6 +12,7 @@ import numpy as np
 from aiface.crop import crop_face, face_quad, sharpness
 from aiface.detector import Detector
 from aiface.faces import Face, FaceFinder
+from aiface.steady import Steady
 from aiface.tracking import ShotDetector, Tracker
 from aiface.verdict import AI, Sighting, Verdict, judge_person
 from aiface.video import Frame
@@ -84,6 +85,7 @@ class Session:
         self.moving = moving
         self._finder, self._detector = finder, detector
         self._tracker, self._shots = Tracker(), ShotDetector()
+        self._steady = Steady(detector.calibration)
 
     def update(self, frame: Frame) -> list[tuple[Person, Sighting]]:
         """Find, tell apart and score the faces in a frame; each comes back with the person it belongs to."""
@@ -115,6 +117,10 @@ class Session:
     def judge(self, person: Person) -> Verdict:
         """The person's verdict on what was seen so far: quick enough for each frame."""
         return judge_person(person.sightings, self._detector.calibration, self.moving)
+
+    def shown(self, person: Person) -> Verdict | None:
+        """What to show of a person while watching: see `Steady`. Call it once for each look."""
+        return self._steady(person.id, person.sightings)
 
     def conclude(self) -> list[Verdict]:
         """The final verdict on each of `people`: as `judge` has it, if the score is stable too."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from aiface.errors import VideoError
 from aiface.files import atomic_path
-from aiface.video import Frame, seconds_of
+from aiface.frames import Frame, seconds_of
 
 TICKS = 90_000  # a second in the files written: MPEG's clock, fine enough for any frame rate
 

@@ -1,23 +1,28 @@
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
+import threading
+import time
+from itertools import count
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pygame
 import pytest
 import scene
-from clips import seconds, write_clip
+from clips import FakeCamera, seconds, write_clip
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface import live as live_module
 from aiface.errors import VideoError
-from aiface.live import Window, live
-from aiface.overlay import COLOURS
+from aiface.frames import Frame
+from aiface.live import LATE, SLOWEST, TICK, Judge, Meter, live, paced
+from aiface.overlay import COLOURS, draw
+from aiface.session import Session
 from aiface.verdict import AI, REAL
+from aiface.video import open_video
+from aiface.window import Window
 
-ROOT = Path(__file__).parents[1]
+BOTH = picture((20, 50, 100, RED), (180, 60, 90, BLUE))
 
 
 @pytest.fixture(autouse=True)
@@ -29,88 +34,65 @@ def dummy_display(monkeypatch):
 
 @pytest.fixture
 def clip(tmp_path):
-    both = picture((20, 50, 100, RED), (180, 60, 90, BLUE))
-    return write_clip(tmp_path / "clip.mp4", seconds(8), lambda _: both, (WIDTH, HEIGHT))
+    return write_clip(tmp_path / "clip.mp4", seconds(20), lambda _: BOTH, (WIDTH, HEIGHT))
 
 
-def screen():
-    return pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2)
+@pytest.fixture
+def shown(monkeypatch):
+    """What is on the screen after each picture."""
+    screens, show = [], Window.show
+
+    def showing(window, image):
+        going = show(window, image)
+        screens.append(pygame.surfarray.array3d(pygame.display.get_surface()).transpose(1, 0, 2))
+        return going
+
+    monkeypatch.setattr(Window, "show", showing)
+    return screens
 
 
-def test_a_clip_is_shown_judged_and_ends(clip, monkeypatch):
-    shown = []
-    show = Window.show
-    monkeypatch.setattr(Window, "show", lambda window, image: (show(window, image), shown.append(screen()))[0])
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "aiface ahead" and thread.is_alive()]
+
+
+# From source to screen
+
+
+def test_a_clip_is_shown_judged_and_ends_at_its_own_pace(clip, shown):
+    began = time.monotonic()
     assert live(clip, scene.Finder(), scene.detector()) is None
-    assert len(shown) == 8
+    assert time.monotonic() - began >= 1.9
+    assert 5 <= len(shown) <= 60
     assert shown[-1].shape == (HEIGHT, WIDTH, 3)
     for column, verdict in ((20, AI), (180, REAL)):
         edge = shown[-1][80:130, column].astype(int)
         assert np.abs(np.median(edge, axis=0) - COLOURS[verdict]).max() < 40
+    assert (shown[-1][2:14, :60] == 0).all(axis=2).any()  # frames a second and latency, on black
     assert not pygame.display.get_init()
-
-
-@pytest.mark.parametrize(
-    ("event", "goes_on"),
-    [
-        (None, True),
-        (pygame.event.Event(pygame.MOUSEMOTION, pos=(1, 1), rel=(0, 0), buttons=(0, 0, 0)), True),
-        (pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE), True),
-        (pygame.event.Event(pygame.KEYDOWN, key=pygame.K_q), False),
-        (pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE), False),
-        (pygame.event.Event(pygame.QUIT), False),
-    ],
-)
-def test_what_closes_the_window(event, goes_on):
-    window = Window("test", 64, 48)
-    if event:
-        pygame.event.post(event)
-    assert window.show(np.zeros((48, 64, 3), np.uint8)) is goes_on
-    window.close()
+    assert threads() == []
 
 
 def test_closing_the_window_ends_it(clip, monkeypatch):
-    finder = scene.Finder()
-    monkeypatch.setattr(Window, "show", lambda window, image: finder.seen < 3)
-    live(clip, finder, scene.detector())
-    assert finder.seen == 3
+    pictures = count()
+    monkeypatch.setattr(Window, "show", lambda window, image: next(pictures) < 3)
+    live(clip, scene.Finder(), scene.detector())
+    assert next(pictures) == 4
     assert not pygame.display.get_init()
+    assert threads() == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-def test_whatever_happens_the_window_is_closed(clip, error):
-    def fail(image):
+@pytest.mark.parametrize("where", ["find", "show"])
+def test_whatever_happens_all_is_closed(clip, monkeypatch, error, where):
+    def fail(*_):
         raise error
 
+    if where == "show":
+        monkeypatch.setattr(Window, "show", fail)
     with pytest.raises(error):
-        live(clip, fail, scene.detector())
+        live(clip, fail if where == "find" else scene.Finder(), scene.detector())
     assert not pygame.display.get_init()
-
-
-def test_colours_are_rgb_and_proportions_stay():
-    """In a window that the user made wider, the picture stands in the middle between black bars."""
-    window = Window("test", 320, 180)
-    pygame.display.set_mode((640, 180), pygame.RESIZABLE)
-    window._screen = pygame.display.get_surface()
-    window.show(np.full((180, 320, 3), (200, 30, 60), np.uint8))
-    found = screen()
-    np.testing.assert_array_equal(found[90, 320], (200, 30, 60))
-    bars = np.all(found == 0, axis=2).all(axis=0)
-    assert bars.sum() == 320
-    assert bars[:160].all()
-    assert bars[-160:].all()
-    window.close()
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"), [((320, 180), (320, 180)), ((4000, 2000), (1024, 512)), ((1000, 3072), (250, 768))]
-)
-def test_the_window_fits_on_the_screen(size, expected):
-    assert pygame.display.get_init() or pygame.display.init() is None
-    assert pygame.display.get_desktop_sizes() == [(1024, 768)]  # what the dummy display has
-    window = Window("test", *size)
-    assert pygame.display.get_surface().get_size() == expected
-    window.close()
+    assert threads() == []
 
 
 @pytest.mark.parametrize("driver", ["x11", "offscreen", "nonsense", None])
@@ -127,22 +109,221 @@ def test_without_a_display(clip, monkeypatch, driver):
     assert not pygame.display.get_init()
 
 
-def test_the_window_beside_tensorflow_on_a_real_display():
-    """SDL would else load Mesa's OpenGL, whose LLVM and TensorFlow's crash together."""
-    if not shutil.which("xvfb-run"):
-        pytest.skip("needs xvfb-run, a display in memory")
-    code = "import numpy as np\nfrom aiface.live import Window\nwindow = Window('test', 64, 48)\n"
-    code += "print(window.show(np.zeros((48, 64, 3), np.uint8)), window._pygame.display.get_driver())\nwindow.close()"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SDL_")}
-    done = subprocess.run(
-        ["xvfb-run", "-a", sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (0, "True x11\n"), done.stderr
-
-
 def test_the_window_is_named_after_its_source(clip, monkeypatch):
     titles = []
     monkeypatch.setattr(Window, "show", lambda *_: titles.append(pygame.display.get_caption()[0]))
     live(clip, scene.Finder(), scene.detector())
     assert titles == [f"aiface: {clip} (q to quit)"]
     assert live_module.Window is Window
+
+
+# Cameras
+
+
+def camera(monkeypatch, *openings):
+    """`live` opens these one after another for its camera, the last one again and again."""
+    left = list(openings)
+    monkeypatch.setattr(
+        live_module, "open_video", lambda source: open_video(source, lambda _: left.pop(0) if left[1:] else left[0])
+    )
+
+
+@pytest.fixture
+def never():
+    """An event to block on as a dead camera does, set when the test ends so that its thread can too."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.mark.parametrize("end", ["blocks", "gives nothing", "fails"])
+def test_a_camera_that_dies_says_so_on_the_picture_and_then_ends(monkeypatch, never, end):
+    monkeypatch.setattr("aiface.frames.STALL", 1.0)
+    ends = {"blocks": lambda: (never.wait(), None), "gives nothing": lambda: (False, None), "fails": lambda: 1 / 0}
+    camera(monkeypatch, FakeCamera(count=20, end=ends[end]), FakeCamera(opens=False))
+    told = []
+    monkeypatch.setattr(live_module, "draw", lambda *args: told.append((time.monotonic(), args[2])) or draw(*args))
+    with pytest.raises(VideoError, match="camera 0: expected a frame, but it stalled"):
+        live(0, scene.Finder(), scene.detector())
+    messages = [at for at, text in told if text == "camera 0 gives no picture: waiting for it"]
+    assert messages
+    assert time.monotonic() - messages[0] < 5
+
+
+def test_closing_while_a_camera_blocks(monkeypatch, never):
+    monkeypatch.setattr("aiface.ahead.PATIENCE", 0.3)
+    camera(monkeypatch, FakeCamera(count=3, end=lambda: (never.wait(), None)))
+    asked = []
+    monkeypatch.setattr(Window, "show", lambda *_: asked.append(time.monotonic()) or len(asked) < 12)
+    live(0, scene.Finder(), scene.detector())  # the window answers though no frame comes
+    assert time.monotonic() - asked[-1] < 2
+
+
+# Pace
+
+
+class Clock:
+    """Time that passes only by sleeping and working."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, span):
+        assert 0 < span <= TICK + 1e-9  # the window has to answer
+        self.now += span
+
+
+class Source:
+    """Pictures without images."""
+
+    def __init__(self, times, live=False):
+        self.live, self.captured = live, 42.0
+        self._times = iter(times)
+
+    def pictures(self):
+        return ((at, lambda: None) for at in self._times)
+
+    def ready(self, _):
+        return True
+
+
+def played(times, work=0.0, decoding=0.0, is_live=False):
+    """The times of the pictures shown, and when they were, if showing or decoding one takes so many seconds."""
+    clock, shown = Clock(), []
+
+    def decoded():
+        for at in times:
+            clock.now += decoding
+            yield at
+
+    for due in paced(Source(decoded(), is_live), clock, clock.sleep):
+        if due is not None:
+            shown.append((due[1][0], clock.now - 100))
+            clock.now += work
+    return [at for at, _ in shown], [when for _, when in shown]
+
+
+@pytest.mark.parametrize("work", [0.0, 0.03, 0.09])
+@pytest.mark.parametrize("times", [seconds(30), [0, 0.1, 0.15, 5.0, 5.2, 60.0], [7.0, 7.5, 8.0]])
+def test_a_file_keeps_its_own_pace(times, work):
+    at, when = played(times, work)
+    assert at == times
+    assert when == pytest.approx([max(time - times[0], 0) for time in times], abs=LATE)
+
+
+@pytest.mark.parametrize("work", [0.15, 0.25, 1.0])
+def test_late_frames_are_left_out(work):
+    at, when = played(seconds(300, 1 / 30), work)
+    assert len(at) == pytest.approx(10 / work, rel=0.3)
+    assert np.subtract(when, at).max() <= LATE + 0.01
+
+
+def test_where_decoding_is_too_slow_some_are_shown():
+    at, when = played(seconds(300, 1 / 30), decoding=0.05)
+    assert len(at) == pytest.approx(300 * 0.05 / SLOWEST, rel=0.2)
+    assert np.diff(when).max() <= SLOWEST + 0.06
+
+
+def test_a_live_source_is_shown_as_it_comes():
+    at, when = played(seconds(30), work=1.0, is_live=True)
+    assert at == seconds(30)
+    assert when == pytest.approx(range(30))
+
+
+def test_while_nothing_comes_there_are_ticks():
+    source = Source([0])
+    answers = iter([False, False, True, True])
+    source.ready = lambda _: next(answers)
+    assert [due is None for due in paced(source)] == [True, True, False]
+
+
+# Judging beside the picture
+
+
+def slow_detector(pause):
+    real = scene.detector()
+    looks = []
+
+    def score(crops):
+        looks.append(time.monotonic())
+        time.sleep(pause)
+        return real.score(crops)
+
+    return SimpleNamespace(score=score, calibration=real.calibration, looks=looks)
+
+
+def test_the_picture_stays_fluent_while_scoring_is_slow():
+    detector = slow_detector(0.3)
+    judge = Judge(Session(scene.Finder(), detector))
+    took, marks, began = [], [], time.monotonic()
+    while len(detector.looks) < 5 and time.monotonic() < began + 20:
+        asked = time.monotonic()
+        marks.append(judge(Frame(BOTH, asked)))
+        took.append(time.monotonic() - asked)
+        time.sleep(0.02)
+    judge.close()
+    assert np.median(took) < 0.1  # a look takes 0.3 s
+    assert len(detector.looks) == 5
+    assert np.diff(detector.looks).min() >= 0.59  # half of the time at most
+    texts = [text for found in marks for _, text, _ in found]
+    assert texts[0] == "looking..."
+    assert {text.split()[0] for text in texts} == {"looking...", "AI", "real"}
+    assert threads() == []
+
+
+def test_a_quick_detector_is_not_asked_too_often(monkeypatch):
+    monkeypatch.setattr(live_module, "LOOKS", 4)
+    detector, faces = slow_detector(0.0), scene.Finder()(BOTH)
+    judge = Judge(Session(lambda image: faces, detector))
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        judge(Frame(BOTH, time.monotonic()))
+        time.sleep(0.005)
+    judge.close()
+    assert 2 <= len(detector.looks) <= 7
+
+
+def test_boxes_go_along_between_looks():
+    texture = cv2.resize(np.random.default_rng(0).integers(-20, 20, (18, 32), np.int16), (WIDTH, HEIGHT))
+    image = np.clip(0.8 * BOTH + 20 + texture[..., None], 0, 255).astype(np.uint8)
+    detector = slow_detector(1.0)
+    judge = Judge(Session(scene.Finder(), detector))
+    end = time.monotonic() + 5
+    while not judge(Frame(image, 0.0)) and time.monotonic() < end:
+        time.sleep(0.02)
+    (before, *_), *_ = judge(Frame(image, 0.1))
+    (after, *_), *_ = judge(Frame(np.roll(image, 12, axis=1), 0.2))
+    judge.close()
+    assert len(detector.looks) <= 2
+    assert after[0] - before[0] == pytest.approx(12, abs=3)
+
+
+@pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (640, 360), (240, 320)])
+def test_the_frame_may_change_its_size(size):
+    judge = Judge(Session(scene.Finder(), scene.detector()))
+    end = time.monotonic() + 5
+    while not judge(Frame(BOTH, 0.0)) and time.monotonic() < end:
+        time.sleep(0.02)
+    other = picture((40, 40, 100, RED), width=size[0], height=size[1])
+    assert judge(Frame(other, 1.0))
+    end = time.monotonic() + 5
+    while len(judge(Frame(other, 1.0))) != 1 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(judge(Frame(other, 1.0))) == 1
+    judge.close()
+
+
+def test_a_meter(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(live_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    meter = Meter()
+    assert meter.text == ""
+    for _ in range(50):
+        now[0] += 0.04
+        meter.count(now[0] - 0.03)
+    assert meter.text in ("25 fps, 30 ms", "26 fps, 30 ms")
+    now[0] += 5
+    meter.count(now[0] - 2)
+    assert meter.text == "1 fps, 2000 ms"

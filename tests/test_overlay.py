@@ -8,11 +8,22 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface import overlay
 from aiface.errors import VideoError
-from aiface.overlay import COLOURS, LINGER, annotate, annotate_image, annotate_video, box_at, draw, label, people_at
+from aiface.overlay import (
+    COLOURS,
+    LINGER,
+    annotate,
+    annotate_image,
+    annotate_video,
+    box_at,
+    draw,
+    label,
+    live_marks,
+    people_at,
+)
 from aiface.pipeline import analyze, analyze_video
-from aiface.session import Person
+from aiface.session import Person, Session
 from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
-from aiface.video import open_video
+from aiface.video import Frame, open_video
 
 BOX = (60, 50, 80, 90)
 
@@ -63,6 +74,30 @@ def test_people_at():
 )
 def test_label(verdict, expected):
     assert label(verdict) == expected
+
+
+def test_live_marks():
+    session = Session(scene.Finder(), scene.detector())
+    for index in range(3):
+        seen = session.update(Frame(people(0), 0.2 * index))
+        marks = live_marks(seen, session)
+        if index < 2:
+            assert [(text, verdict) for _, text, verdict in marks] == [("looking...", INCONCLUSIVE)] * 2
+    assert [text.split()[0] for _, text, _ in marks] == ["AI", "real"]
+    assert [verdict for *_, verdict in marks] == [AI, REAL]
+    assert [box for box, *_ in marks] == [sighting.box for _, sighting in seen]
+
+
+@pytest.mark.parametrize("size", [(320, 180), (64, 48), (1920, 1080)])
+def test_a_text_in_the_corner(size):
+    image = picture(width=size[0], height=size[1])
+    drawn = draw(image, [], "30 fps, 25 ms")
+    changed = np.any(drawn != image, axis=2)
+    assert changed[:8, :8].any()
+    assert not changed[size[1] // 2 :].any()
+    assert (drawn[changed] > 200).all(axis=1).any()  # white on
+    assert (drawn[changed] == 0).all(axis=1).any()  # black
+    np.testing.assert_array_equal(draw(image, [], ""), image)
 
 
 def test_drawing_leaves_the_image_as_it_is():

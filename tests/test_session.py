@@ -53,6 +53,22 @@ def test_a_single_look(moving, expected):
     assert session.judge(seen[0]).verdict == expected
 
 
+def test_what_is_shown_while_watching_is_of_the_last_moments():
+    """Someone who was real for long turns AI: the final verdict is on the whole."""
+    images = [picture((100, 40, 100, BLUE))] * 30 + [picture((100, 40, 100, RED))] * 11
+    session, shown = Session(scene.Finder(), scene.detector()), []
+    for index, image in enumerate(images):
+        ((person, _),) = session.update(Frame(image, 0.2 * index))
+        verdict = session.shown(person)
+        shown.append(verdict and verdict.verdict)
+    assert shown[:30] == [None] * 2 + [REAL] * 28
+    assert shown[-1] == AI
+    assert len(session.people) == 1
+    untouched, _ = watch(images)
+    assert session.conclude() == untouched.conclude()
+    assert session.conclude()[0].verdict == session.judge(person).verdict != AI
+
+
 EVEN, LEFT_LIT, TINY = (
     picture((100, 40, 100, RED)), in_side_light(100, 40, 100, RED), in_side_light(120, 60, 60, RED),
 )  # fmt: skip

@@ -1,8 +1,11 @@
 import itertools
 import re
+import subprocess
+import sys
 import threading
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,9 +26,24 @@ from clips import (
     write_clip,
 )
 
-from aiface import video
+from aiface import decoding
+from aiface.ahead import DEPTH
 from aiface.errors import VideoError
 from aiface.video import Frame, open_video, sample
+
+ROOT = Path(__file__).parents[1]
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "aiface ahead"]
+
+
+def until(condition, seconds=5):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    return condition()
+
 
 # Files
 
@@ -53,6 +71,62 @@ def test_closing_ends_the_frames(tmp_path):
         assert len(list(itertools.islice(frames, 5))) == 5
     assert list(frames) == []
     assert clip.warning is None
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5, 59, 60, None])
+def test_closing_ends_the_thread_and_lets_go_of_the_file(tmp_path, taken):
+    with open_video(write_clip(tmp_path / "clip.mp4", seconds(60))) as clip:
+        frames = list(itertools.islice(clip, taken))
+        assert len(threads()) == 1 or taken in (59, 60, None)
+    assert threads() == []
+    with pytest.raises((AssertionError, ValueError), match=r"not open|closed"):
+        clip._container.seek(0)
+    assert len(frames) == (60 if taken is None else taken)
+    for frame in frames:
+        assert_looks_like(frame.image, picture())
+
+
+def test_an_error_while_reading_ends_the_thread(tmp_path):
+    with pytest.raises(ZeroDivisionError), open_video(write_clip(tmp_path / "clip.mp4", seconds(60))):
+        _ = 1 / 0
+    assert threads() == []
+
+
+def test_a_clip_is_decoded_ahead_but_not_far(tmp_path, monkeypatch):
+    """Frames decoded and not yet given bound the memory."""
+    decoded = []
+    decode = decoding.Clip._decode
+    monkeypatch.setattr(decoding.Clip, "_decode", lambda clip: (decoded.append(f.pts) or f for f in decode(clip)))
+    with open_video(write_clip(tmp_path / "clip.mp4", seconds(100))) as clip:
+        ahead = []
+        for given, _ in enumerate(clip.pictures()):
+            if given % 25 == 3:
+                until(lambda given=given: len(decoded) - given > DEPTH)
+            ahead.append(len(decoded) - given)
+    assert len(decoded) == 100
+    assert DEPTH < max(ahead) <= DEPTH + 2
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "clip = open_video(path); next(iter(clip))",  # forgotten
+        "clip = open_video(path); del clip",
+        "for taken in 3 * list(range(12)):\n"
+        "    with open_video(path) as clip:\n"
+        "        frames = list(itertools.islice(clip, taken))",
+        "with open_video(path) as clip:\n    frames = iter(clip); next(frames); sys.exit(0)",
+        "clip = open_video(path); pictures = list(itertools.islice(clip.pictures(), 9)); clip.close()\n"
+        "assert len([load() for _, load in pictures]) == 9",  # after it was closed
+    ],
+)
+def test_however_it_is_left_python_ends_well(tmp_path, code):
+    path = write_clip(tmp_path / "clip.mp4", seconds(200))
+    code = f"import itertools, sys\nfrom aiface.video import open_video\npath = {str(path)!r}\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -94,7 +168,7 @@ def test_size_may_change_and_time_starts_anew_midway(tmp_path):
     ],
 )
 def test_clock(pts, expected):
-    clock = video._Clock(Fraction(1, 100))
+    clock = decoding.Clock(Fraction(1, 100))
     assert [clock.time(value) for value in pts] == pytest.approx(expected)
 
 
@@ -246,7 +320,7 @@ def test_camera_gives_its_newest_frame_once(source):
         assert (live.name, live.live, live.duration) == ("camera 3", True, None)
         assert (live.width, live.height) == (WIDTH, HEIGHT)
         frames = list(itertools.islice(live, 3))
-        time.sleep(0.1)  # work on a frame, while others come and go
+        until(lambda before=camera.reads: camera.reads > before + 10)  # work on a frame, while others come and go
         frames += itertools.islice(live, 1)
     assert camera.released.wait(1)
     counts = [int(frame.image[0, 0, 0]) for frame in frames]
@@ -268,7 +342,7 @@ def test_camera_gives_its_newest_frame_once(source):
     ],
 )
 def test_camera_that_does_not_open(monkeypatch, camera, message):
-    monkeypatch.setattr(video, "CAMERA_TIMEOUT", 0.3)
+    monkeypatch.setattr("aiface.frames.STALL", 0.3)
     with pytest.raises(VideoError, match=message):
         open_video(7, capture=camera)
     if isinstance(camera, FakeCamera):
@@ -282,7 +356,7 @@ def test_missing_camera_is_quiet(capfd):
 
 
 def test_camera_that_blocks_while_it_opens(monkeypatch, never):
-    monkeypatch.setattr(video, "CAMERA_TIMEOUT", 0.2)
+    monkeypatch.setattr("aiface.frames.STALL", 0.2)
     began = time.monotonic()
     with pytest.raises(VideoError, match=r"it stalled: nothing for 0\.2 s"):
         open_video(0, capture=lambda index: never.wait() and FakeCamera())
@@ -291,7 +365,7 @@ def test_camera_that_blocks_while_it_opens(monkeypatch, never):
 
 @pytest.mark.parametrize("end", ["blocks", "gives nothing"])
 def test_camera_that_stalls_midway(monkeypatch, never, end):
-    monkeypatch.setattr(video, "CAMERA_TIMEOUT", 0.2)
+    monkeypatch.setattr("aiface.frames.STALL", 0.2)
     camera = FakeCamera(count=5, end=(lambda: (never.wait(), None)) if end == "blocks" else (lambda: (False, None)))
     frames = []
     with (
@@ -300,6 +374,70 @@ def test_camera_that_stalls_midway(monkeypatch, never, end):
     ):
         frames.extend(live)  # keeps what came before
     assert 1 <= camera.reads <= 6
+
+
+class Wide(FakeCamera):
+    """One whose pictures are larger."""
+
+    def read(self):
+        ok, image = super().read()
+        return ok, np.repeat(image, 2, axis=1)
+
+
+def fails():
+    raise RuntimeError("unplugged")
+
+
+def quiet_for(count):
+    """A camera that gives nothing so many times, and then goes on."""
+    left = iter(range(count))
+    camera = FakeCamera(count=5)
+    camera.end = lambda: (False, None) if next(left, None) is not None else FakeCamera.read(FakeCamera())
+    return camera
+
+
+@pytest.mark.parametrize(
+    ("openings", "width", "lost"),
+    [
+        ([FakeCamera(count=5, end=lambda: (False, None)), FakeCamera()], WIDTH, 1),
+        ([FakeCamera(count=5, end=fails), FakeCamera()], WIDTH, 1),
+        ([FakeCamera(count=5, end=fails), FakeCamera(opens=False), FakeCamera(opens=False), FakeCamera()], WIDTH, 3),
+        ([FakeCamera(count=5, end=fails), None, FakeCamera()], WIDTH, 2),
+        ([FakeCamera(count=5, end=fails), Wide()], 2 * WIDTH, 1),
+        ([quiet_for(3)], WIDTH, 0),
+    ],
+    ids=["gives nothing", "fails", "away for long", "its driver too", "comes back larger", "hesitates"],
+)
+def test_camera_that_comes_back(monkeypatch, openings, width, lost):
+    monkeypatch.setattr("aiface.camera.LOST", 0.3)
+    monkeypatch.setattr("aiface.camera.RETRY", 0.05)
+    left = list(openings)
+
+    def capture(index):
+        return left.pop(0) or no_driver(index)
+
+    with open_video(0, capture=capture) as live:
+        assert live.width == WIDTH
+        frames = []
+        assert until(lambda: frames.append(next(iter(live))) or (not left and len(frames) > 8))
+        assert until(lambda: frames.append(next(iter(live))) or frames[-1].image.shape[1] == width)
+        times = [frame.time for frame in frames]
+        assert times == sorted(times)
+        assert live.warning == (f"camera 0 was lost and opened anew, {lost} times" if lost else None)
+        assert len(threads()) == 1
+    assert threads() == []
+    assert all(camera.released.is_set() for camera in openings if camera)
+
+
+@pytest.mark.parametrize("end", [None, lambda: (False, None), fails], ids=["going", "gives nothing", "fails"])
+def test_closing_a_camera_is_quick(end):
+    camera = FakeCamera(count=5, end=end)
+    with open_video(0, capture=camera):
+        time.sleep(0.1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert camera.released.wait(1)
+    assert until(lambda: threads() == [])
 
 
 # Sampling
@@ -335,8 +473,8 @@ def test_sample_refuses(rate):
 
 def test_sample_converts_only_what_it_gives(tmp_path, monkeypatch):
     converted = []
-    upright = video._upright
-    monkeypatch.setattr(video, "_upright", lambda *args: converted.append(args) or upright(*args))
+    upright = decoding._upright
+    monkeypatch.setattr(decoding, "_upright", lambda *args: converted.append(args) or upright(*args))
     with open_video(write_clip(tmp_path / "clip.mp4", seconds(30))) as clip:
         converted.clear()
         frames = list(sample(clip, 1))

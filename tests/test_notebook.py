@@ -1,0 +1,42 @@
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scene
+from PIL import Image
+from scene import HEIGHT, RED, WIDTH, picture
+
+from aiface import notebook
+from aiface.notebook import INTERVAL, LivePicture
+from aiface.session import Session
+from aiface.video import Frame
+
+
+@pytest.fixture
+def updates(monkeypatch):
+    """The pictures shown, instead of in a notebook."""
+    found = []
+    handle = SimpleNamespace(update=lambda image: found.append(Image.open(io.BytesIO(image.data))))
+    monkeypatch.setattr(notebook, "display", lambda display_id: handle)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("looks", "step", "pictures"), [(1, 0.0, 1), (20, INTERVAL / 5, 4), (20, INTERVAL * 1.01, 20), (5, 3.0, 5)]
+)
+def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, looks, step, pictures):
+    now = [50.0]
+    monkeypatch.setattr(notebook, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    session = Session(scene.Finder(), scene.detector())
+    session.duration = 4.0
+    with LivePicture(width=160) as live:
+        for index in range(looks):
+            frame = Frame(picture((100, 40, 100, RED)), 0.2 * index)
+            live(frame, session.update(frame), session)
+            now[0] += step
+        assert live._bar.n == pytest.approx(0.2 * (looks - 1))  # every look counts
+        assert live._bar.total == 4.0
+    assert len(updates) == pytest.approx(pictures, abs=1)
+    assert {image.size for image in updates} == {(160, 160 * HEIGHT // WIDTH)}
+    assert np.asarray(updates[0])[2:6, 2:20].min() < 60  # pictures a second, on black
