@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--detector", default=DETECTOR, metavar="FOLDER", help="a bundle (default weights/mobilenet_v2)"
         )
+        command.add_argument(
+            "--precision", default="f32", choices=("f32", "auto", "int8"),
+            help="f32: as Keras computes (default); auto: this CPU's fastest; int8: what `quantize` made",
+        )  # fmt: skip
         command.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
 
     prepare = commands.add_parser("prepare", help="find and align the faces of data sets once, into shards of crops")
@@ -89,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--no-curves", action="store_true", help="leave out the degradations")
     evaluate.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
     evaluate.set_defaults(run=_evaluate)
+
+    quantize = commands.add_parser("quantize", help="add an INT8 version to a detector (needs nncf)")
+    quantize.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
+    quantize.add_argument("crops", metavar="CROPS", help="what `prepare` made: its valid split to quantise with, its "
+                          "test split to measure on")  # fmt: skip
+    quantize.set_defaults(run=_quantize)
     return parser
 
 
@@ -110,7 +120,7 @@ def _analyze(options: argparse.Namespace) -> int:
     from aiface.pipeline import Settings, analyze
     from aiface.report import WORDS, people_lines
 
-    detector, finder = load_detector(options.detector), load_finder(options.weights)
+    detector, finder = load_detector(options.detector, precision=options.precision), load_finder(options.weights)
     failed = 0
     for analysis in analyze(options.paths, finder, detector, Settings(options.rate)):
         failed += analysis.error is not None
@@ -134,7 +144,8 @@ def _live(options: argparse.Namespace) -> int:
     from aiface.faces import load_finder
     from aiface.live import live
 
-    live(options.camera, load_finder(options.weights), load_detector(options.detector))
+    detector = load_detector(options.detector, precision=options.precision)
+    live(options.camera, load_finder(options.weights), detector)
     return 0
 
 
@@ -188,6 +199,17 @@ def _evaluate(options: argparse.Namespace) -> int:
         for path in write(result, detector.card, options.out, command):
             print(f"aiface: wrote {path}", file=sys.stderr)
     print(json.dumps(result) if options.json else results_markdown(result, command))
+    return 0
+
+
+def _quantize(options: argparse.Namespace) -> int:
+    from aiface.quantize import compare, quantize
+    from aiface.shards import CropSet
+
+    crops = CropSet(options.crops)
+    print(f"aiface: wrote {quantize(options.detector, crops)}", file=sys.stderr)
+    for precision, auc in compare(options.detector, crops.split("test")).items():
+        print(precision, ", ".join(f"{name} {value:.4f}" for name, value in auc.items()), sep=": ")
     return 0
 
 

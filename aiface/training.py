@@ -193,7 +193,7 @@ class _Trainer:
         if not (Path(self.config.init) / "card.json").is_file():
             initialise(self.model, self.config.init)
             return
-        earlier = load_detector(self.config.init).network
+        earlier = load_detector(self.config.init, runtime="keras").network
         if earlier.name != self.model.name:
             raise ModelError(f"{self.config.init}: expected a {self.model.name} to go on from, found a {earlier.name}")
         self.model.set_weights(earlier.get_weights())

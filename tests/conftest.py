@@ -16,6 +16,15 @@ ASTRONAUT_BOX = (178.0, 63.0, 90.0, 113.0)
 ASTRONAUT_LANDMARKS = ((200.1, 101.8), (247.1, 102.6), (220.4, 124.5), (198.6, 142.8), (239.7, 143.6))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory):
+    """What the tests convert for OpenVINO goes here, not into the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def astronaut():
     """RGB uint8 `(512, 512, 3)`, read-only: one face, upright, looking at the camera."""
@@ -91,8 +100,8 @@ def tiny_detector(tiny_network):
     With `kernel`, an array `(1280, 1)` or a number, logits depend on the picture too. `temperature` 1,
     "real" below 0.3, "ai" from 0.7, unless `calibration` says otherwise.
     """
+    from aiface.bundle import save_bundle
     from aiface.calibration import Calibration
-    from aiface.detector import save_bundle
 
     def make(folder, bias=0.0, kernel=0.0, calibration=None):
         calibration = calibration or Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3, 1.0)

@@ -1,5 +1,7 @@
 """The ablation's parts; the trainings themselves take half an hour and belong to `make ablation`."""
 
+import argparse
+
 import cv2
 import numpy as np
 import pytest
@@ -105,19 +107,32 @@ def made_up(name, shift, threshold=0.5):
 
 def test_markdown():
     rows = [
-        made_up("reference recipe", 0, 0.65),
+        made_up("reference recipe", 0, 0.65) | {"unseen": 0.9},
         made_up("+ balanced sources, pairs", 0.1),
         made_up("the same, seed 1", 0.2),
     ]
     text = markdown({"rows": rows, "epochs": 3, "steps": 10, "backbone": "mobilenet_v2", "init": "ImageNet"})
     lines = text.splitlines()
-    assert (
-        "| reference recipe | 0.600 | 0.700 | 0.800 | 0.700 | 0.700 | at 0.65 | 12.5% | 100.0% | 25.0% | 0.062 |"
-        in lines
-    )
+    aucs = "0.600 | 0.700 | 0.800 | 0.700 | 0.700 | 0.900"
+    assert f"| reference recipe | {aucs} | at 0.65 | 12.5% | 100.0% | 25.0% | 0.062 |" in lines
     assert any(
         line.startswith("| + calibration, inconclusive band | 0.700 | 0.800") and "50.0%" in line for line in lines
     )
     assert "960 pictures" in text
     assert "deepfake 0.750 +- 0.071" in text
     assert overall(rows[0]) == pytest.approx(0.7)
+
+
+def test_unseen_sources_are_not_trained_on(crops, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, "UNSEEN", ("deepfake",))
+    seen = []
+    monkeypatch.setattr(ablation, "train", lambda config, crops, run, verbose: (seen.append(crops), None))
+    monkeypatch.setattr(ablation, "predict_logits", lambda model, batches: np.concatenate(list(batches))[:, 0, 0, 0])
+    options = argparse.Namespace(crops=crops, runs=tmp_path, epochs=1, steps=1, init="imagenet")
+    arguments = (ROWS[0], options, "unseen-0", ablation.measure_unseen, ablation.UNSEEN)
+    found = ablation.train_and_measure(*arguments)
+    assert set(seen[0].sources) == {"faces140k"}
+    assert isinstance(seen[0], Squeezed)
+    assert 0 <= found["unseen"] <= 1
+    assert ablation.train_and_measure(*arguments) == found
+    assert len(seen) == 1  # the second time it is read
