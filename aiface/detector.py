@@ -57,9 +57,9 @@ class Detector:
         """Calibrated P(AI), float32 `(n,)`, of uint8 RGB crops `(n, 256, 256, 3)`."""
         return self.calibration.probability(self.logits(crops))
 
-    def spread(self, crops: np.ndarray) -> np.ndarray:
-        """How far P(AI) moves when crops `(n, 256, 256, 3)` are mirrored or re-encoded, float32 `(n,)`."""
-        return stability.spread(self.score(crops), [self.score(view) for view in stability.views(crops)])
+    def spread(self, crops: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """How far P(AI) moves from `scores` when crops `(n, 256, 256, 3)` are mirrored or re-encoded: `(n,)`."""
+        return stability.spread(scores, [self.score(view) for view in stability.views(crops)])
 
 
 def load_detector(folder: str | Path, runtime: str = "openvino", precision: str = "f32") -> Detector:

@@ -158,7 +158,8 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: De
             continue
         found += [(analysis, face, crop_face(image, face)) for face in finder(image)]
     crops = np.array([crop for *_, crop in found])
-    scores, spreads = detector.score(crops), detector.spread(crops).tolist()
+    scores = detector.score(crops)
+    spreads = detector.spread(crops, scores).tolist()
     for (analysis, face, crop), score, spread in zip(found, scores, spreads, strict=True):
         person = Person(len(analysis.people))
         person.see(sight(face, crop, score, 0.0), crop)

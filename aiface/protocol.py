@@ -130,8 +130,11 @@ def score_set(detector: Detector, crops: CropSet, progress: Progress = iter) -> 
     """Score every face of a set, and see how steady the score is. Raises `DataError` if there is none."""
     if not len(crops):
         raise DataError(f"expected faces to measure, found none; left out: {dict(crops.left_out)}")
-    found = [(detector.score(batch), detector.spread(batch)) for batch in progress(crops.batches())]
-    scores, spreads = map(np.concatenate, zip(*found, strict=True))
+    scores, spreads = [], []
+    for batch in progress(crops.batches()):
+        scores.append(detector.score(batch))
+        spreads.append(detector.spread(batch, scores[-1]))
+    scores, spreads = np.concatenate(scores), np.concatenate(spreads)
     return Scored(scores, spreads, crops.labels, crops.sources, sum(crops.left_out.values()))
 
 

@@ -131,8 +131,11 @@ class Session:
 
     def _spread(self, person: Person) -> float | None:
         """The median over the usable faces of the person's gallery, None if there are none."""
-        crops = [crop for sighting, crop in person.gallery if sighting.flaw is None]
-        return float(np.median(self._detector.spread(np.stack(crops)))) if crops else None
+        usable = [(crop, sighting.score) for sighting, crop in person.gallery if sighting.flaw is None]
+        if not usable:
+            return None
+        crops, scores = map(np.array, zip(*usable, strict=True))
+        return float(np.median(self._detector.spread(crops, scores)))
 
 
 def sight(face: Face, crop: np.ndarray, score: float, at: float) -> Sighting:

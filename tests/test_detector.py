@@ -78,7 +78,7 @@ def test_a_batch_scores_as_its_faces_do_one_by_one(loaded, n):
 @pytest.mark.parametrize("n", [0, 1, 5, 20])
 def test_spread_is_that_of_the_scores_of_the_views(loaded, n):
     images = crops(n)
-    found = loaded.spread(images)
+    found = loaded.spread(images, loaded.score(images))
     assert (found.dtype, found.shape) == (np.float32, (n,))
     moved = [abs(loaded.score(view) - loaded.score(images)) for view in views(images)]
     np.testing.assert_allclose(found, np.max(moved, axis=0), atol=1e-5)
@@ -98,7 +98,8 @@ def test_spread_of_a_network_that_minds_the_side(logits, lit, low, high):
     if lit:
         image[:, :, 128:] //= 2
     image = image[:, :, ::-1] if lit == "right" else image
-    (found,) = scene.detector(logits).spread(image)
+    detector = scene.detector(logits)
+    (found,) = detector.spread(image, detector.score(image))
     assert low <= found <= high
 
 
