@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+import mistune
+
 from aiface.calibration import AI_RATE, MISS_RATE
 from aiface.embed import data_url
 from aiface.files import write_json, write_text
@@ -18,6 +20,11 @@ HOW = (
     "Measured by {command}. Faces are found and cropped as in use. In brackets: 95 % intervals from {resamples:,} "
     "bootstrap draws within each class. Accuracy is at P(AI) 0.5; the column before the last shows what the threshold "
     "stored for 1 % gives here. A resample's ECE is biased upwards, so an interval can lie above its figure."
+)
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}"
+    "table{display:block;overflow-x:auto;border-collapse:collapse;font-size:.8rem}"
+    "th,td{padding:.2rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}"
 )
 COMMAND = "python -m aiface evaluate"
 Section = tuple[str, str]  # title, Markdown
@@ -196,14 +203,13 @@ def _counts(faces: Mapping) -> str:
     )
 
 
-def results_html(result: Mapping, tables: str) -> str:
-    """One page with the main figures as pictures above the `tables` in Markdown; it needs no other file."""
+def results_html(result: Mapping, text: str) -> str:
+    """One page with the main figures as pictures above RESULTS.md's `text`; it needs no other file."""
     body = "".join(f'<h2>{title}</h2><img alt="{title}" src="{data_url(figure)}">' for title, figure in figures(result))
+    tables = mistune.create_markdown(escape=True, plugins=["table"])(text.partition("\n")[2])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>aiface results</title>'
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "img{max-width:100%}pre{overflow-x:auto;font-size:12px}</style></head><body>"
-        f"<h1>Results of {escape(result['detector']['name'])}</h1>{body}"
-        f"<h2>Tables</h2><pre>{escape(tables)}</pre></body></html>\n"
+        f"<style>{STYLE}</style></head><body><h1>Results of {escape(result['detector']['name'])}</h1>{body}{tables}"
+        "</body></html>\n"
     )

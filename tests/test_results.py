@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from measured import CARD, clips, made_up, scored
@@ -99,7 +100,7 @@ def test_pages_are_written_whole(result, tmp_path):
     assert json.loads(paths[0].read_text(encoding="utf-8"))["sets"]["wild"]["n_ai"] == 50
     for path in (paths[1], paths[3]):
         text = path.read_text(encoding="utf-8")
-        assert "Measured by `make it`" in text
+        assert re.search(r"Measured by (`|<code>)make it", text)
         assert "all met" in text
 
 
@@ -112,9 +113,12 @@ def test_the_card_says_how_it_decides_and_how_well(result):
 
 
 def test_the_page_needs_no_other_file(result):
-    page = results_html(result, "a < b")
+    page = results_html(result, "# Results\n\na < b\n\n| <b>x</b> | y |\n|---|---|\n| 1 | **2** |\n")
     assert page.count("data:image/png") == 3
     assert "a &lt; b" in page
+    assert page.count("<h1>") == page.count("<table>") == 1
+    assert "<th>&lt;b&gt;x&lt;/b&gt;</th>" in page  # a set's name is text, whatever it looks like
+    assert "<td><strong>2</strong></td>" in page
     assert "http" not in page.split("</style>")[1].replace("data:image", "")
 
 
