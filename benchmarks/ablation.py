@@ -23,12 +23,12 @@ from aiface.detector import load_detector
 from aiface.evaluation import expected_calibration_error
 from aiface.files import WEIGHTS, write_json, write_text
 from aiface.labels import AI, REAL
-from aiface.network import predict_logits
+from aiface.network import BACKBONES, predict_logits
 from aiface.quiet import keras
 from aiface.robustness import CURVES
 from aiface.shards import CropSet
 from aiface.training import Phase, TrainConfig, train
-from benchmarks.peers import SMALL, Shrunk, Squeezed, shrink
+from benchmarks.peers import MESO4, SMALL, Shrunk, Squeezed, shrink
 
 EPOCHS, STEPS = 3, 128
 DEGRADED = (("JPEG quality", 30), ("blur sigma", 2), ("scaled down to", 128), ("noise sigma", 10), ("H.264 crf", 35))
@@ -251,6 +251,7 @@ def main() -> None:
     parser.add_argument("--steps", default=STEPS, type=int)
     parser.add_argument("--bundle", default=WEIGHTS / "mobilenet_v2", type=Path, help="a finished detector")
     options = parser.parse_args()
+    BACKBONES["meso4"] = MESO4
     rows = [train_and_measure(row, options, str(number), measure) for number, row in enumerate(ROWS)]
     for number, row in enumerate(ROWS[:STAIRS]):
         rows[number] |= train_and_measure(row, options, f"unseen-{number}", measure_unseen, UNSEEN)

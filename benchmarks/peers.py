@@ -1,11 +1,11 @@
-"""Others' designs, for `make ablation`: what a crop is in the reference recipe, and Meso4 as a backbone."""
+"""Others' designs, for `make ablation`: what a crop is in the reference recipe, and Meso4."""
 
 import cv2
 import numpy as np
 
 from aiface.crop import CROP_SIZE
 from aiface.files import read_image
-from aiface.network import BACKBONES, Backbone
+from aiface.network import Backbone
 from aiface.quiet import keras
 from aiface.shards import CropSet
 
@@ -52,4 +52,4 @@ def meso4(
     return keras.Model(image, keras.layers.Reshape((1, 1, 16))(x))
 
 
-BACKBONES["meso4"] = Backbone(meso4, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "", "")
+MESO4 = Backbone(meso4, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "", "")

@@ -9,12 +9,12 @@ import pytest
 from aiface.faces import load_finder
 from aiface.files import WEIGHTS
 from aiface.labels import AI, REAL
-from aiface.network import build, predict_logits
+from aiface.network import BACKBONES, build, predict_logits
 from aiface.shards import CropSet, prepare
 from aiface.training import train
 from benchmarks import ablation
 from benchmarks.ablation import ROWS, Row, config, decisions, markdown, measure, overall
-from benchmarks.peers import SMALL, Shrunk, Squeezed
+from benchmarks.peers import MESO4, SMALL, Shrunk, Squeezed
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,11 @@ def crops(tmp_path_factory, make_tree):
     items = [*scan(root / "faces140k"), *scan(root / "deepfake")]
     prepare(items, root / "crops", lambda: load_finder(WEIGHTS, say=lambda line: None))
     return root / "crops"
+
+
+@pytest.fixture(autouse=True)
+def meso4(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "meso4", MESO4)
 
 
 def test_each_row_adds_one_thing_to_the_one_above():
