@@ -205,11 +205,13 @@ The reference recipe is the usual one: the whole picture squeezed to {px} px, no
 come, called AI from 0.65. It is meant for DenseNet121, whose ImageNet weights were not at hand; to compare steps and
 not networks, every row but Meso4's has the same backbone.
 
-AUC on the test splits; `degraded` is the mean over {degraded} on faces140k and wild
-together, `mean` that of wild, deepfake and degraded. The last four columns follow the row's rule of decision.
+AUC on the test splits; `degraded` is the mean over {degraded}
+on faces140k and wild together, `mean` that of wild, deepfake and degraded. The last four columns follow the row's rule
+of decision.
 
 A test split of the sources that were trained on rewards whatever gives a source away. `unseen sources` is therefore
-from a second training of each row that never saw {unseen}: the AUC on all their pictures.
+from a second training of each row that never saw {unseen}: the AUC on all their pictures. Under 0.5
+a network takes them for the other class: worse than guessing.
 
 {table}
 
