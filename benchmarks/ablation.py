@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
@@ -25,15 +26,15 @@ from aiface.files import WEIGHTS, write_json, write_text
 from aiface.labels import AI, REAL
 from aiface.network import BACKBONES, predict_logits
 from aiface.quiet import keras
+from aiface.results import markdown_table
 from aiface.robustness import CURVES
 from aiface.shards import CropSet
 from aiface.training import Phase, TrainConfig, train
+from benchmarks.evaluate import PAIR, STRENGTHS
 from benchmarks.peers import MESO4, SMALL, Shrunk, Squeezed, shrink
 
 EPOCHS, STEPS = 3, 128
-DEGRADED = (("JPEG quality", 30), ("blur sigma", 2), ("scaled down to", 128), ("noise sigma", 10), ("H.264 crf", 35))
 SETS = {"faces140k": "faces140k", "mixed": "wild", "deepfake": "deepfake"}  # by group of the crops
-IN_DEGRADED = ("faces140k", "wild")
 UNSEEN = ("celebrity", "diffusion", "london", "sfhq")  # sources of `wild` that a second training never sees
 
 
@@ -82,9 +83,9 @@ def measure(model: keras.Model, crops: CropSet, row: Row) -> dict:
     return {
         "name": row.name,
         "auc": {str(name): auc(logits, test.labels, names == name) for name in np.unique(names)},
-        "degraded": degraded(model, test, np.isin(names, IN_DEGRADED)),
+        "degraded": degraded(model, test, np.isin(names, PAIR)),
         "threshold": row.threshold,
-        "raw": decisions(_sigmoid(logits), test.labels, row.threshold, row.threshold),
+        "raw": decisions(expit(logits.astype(np.float64)), test.labels, row.threshold, row.threshold),
         "calibrated": calibrated(logits, test.labels, calibration),
     }
 
@@ -101,10 +102,10 @@ def auc(logits: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> float:
 
 
 def degraded(model: keras.Model, test: CropSet, mask: np.ndarray) -> float:
-    """Mean AUC over DEGRADED of the faces in `mask` together, each spoiled at its 256 px."""
+    """Mean AUC over STRENGTHS of the faces in `mask` together, each spoiled at its 256 px."""
     part = test.select(mask)
     found = []
-    for name, strength in tqdm(DEGRADED, unit="degradation", disable=None):
+    for name, strength in tqdm(STRENGTHS.items(), unit="degradation", disable=None):
         spoil = partial(CURVES[name][strength], rng=np.random.default_rng(0))
         logits = predict_logits(model, _batches(part, spoil))
         found.append(auc(logits, part.labels, np.ones(len(part), bool)))
@@ -118,10 +119,6 @@ def _batches(crops: CropSet, spoil) -> Iterator[np.ndarray]:
             yield np.stack([shrink(spoil(crops.large(i))) for i in index])
         else:
             yield np.stack([spoil(crops[i]) for i in index])
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-logits.astype(np.float64)))
 
 
 def calibrated(logits: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict:
@@ -147,37 +144,26 @@ def markdown(result: dict) -> str:
     """docs/ABLATION.md."""
     rows = {row["name"]: row for row in result["rows"]}
     sets = list(result["rows"][0]["auc"])
-    head = [
-        "",
-        *sets,
-        "degraded",
-        "mean",
-        "unseen sources",
-        "decision",
-        "real called AI",
-        "decided",
-        "error among them",
-        "ECE",
-    ]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    columns = ["real called AI", "decided", "error among them", "ECE"]
+    lines = []
     for row in rows.values():
         lines.append(_line(row, sets, "raw", f"at {row['threshold']}"))
         if row["name"] == "+ balanced sources, pairs":
             lines.append(_line(row | {"name": "+ calibration, inconclusive band"}, sets, "calibrated", "stored"))
+    table = markdown_table(["", *sets, "degraded", "mean", "unseen sources", "decision", *columns], lines)
     seeds = [row for name, row in rows.items() if name == "+ balanced sources, pairs" or name.startswith("the same")]
     return TEXT.format(
-        epochs=result["epochs"], pictures=result["epochs"] * result["steps"] * 32, table="\n".join(lines),
+        epochs=result["epochs"], pictures=result["epochs"] * result["steps"] * 32, table=table,
         seeds=_seeds(seeds, sets), backbone=result["backbone"], init=result["init"], px=SMALL, unseen=", ".join(UNSEEN),
-        degraded=", ".join(f"{name} {strength}" for name, strength in DEGRADED),
+        degraded=", ".join(f"{name} {strength}" for name, strength in STRENGTHS.items()),
     )  # fmt: skip
 
 
-def _line(row: dict, sets: Sequence[str], kind: str, decision: str) -> str:
+def _line(row: dict, sets: Sequence[str], kind: str, decision: str) -> list[str]:
     found, aucs = row[kind], [*(row["auc"][name] for name in sets), row["degraded"], overall(row)]
     shares = (found[key] for key in ("real_called_ai", "decided", "error"))
     aucs = [f"{value:.3f}" for value in aucs] + [f"{row['unseen']:.3f}" if "unseen" in row else ""]
-    cells = [row["name"], *aucs, decision, *(f"{share:.1%}" for share in shares)]
-    return f"| {' | '.join(cells)} | {found['ece']:.3f} |"
+    return [row["name"], *aucs, decision, *(f"{share:.1%}" for share in shares), f"{found['ece']:.3f}"]
 
 
 def overall(row: dict) -> float:
@@ -253,6 +239,7 @@ def main() -> None:
     parser.add_argument("--steps", default=STEPS, type=int)
     parser.add_argument("--bundle", default=WEIGHTS / "mobilenet_v2", type=Path, help="a finished detector")
     options = parser.parse_args()
+    options.runs /= f"{options.epochs}x{options.steps}"  # figures of another length are others
     BACKBONES["meso4"] = MESO4
     rows = [train_and_measure(row, options, str(number), measure) for number, row in enumerate(ROWS)]
     for number, row in enumerate(ROWS[:STAIRS]):

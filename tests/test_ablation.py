@@ -92,7 +92,7 @@ def test_decisions(real_below, ai_from, decided, error, real_called_ai):
     ids=["squeezed", "meso4"],
 )
 def test_a_row_is_trained_and_measured(crops, row, tmp_path, monkeypatch):
-    monkeypatch.setattr(ablation, "IN_DEGRADED", ("faces140k",))
+    monkeypatch.setattr(ablation, "PAIR", ("faces140k",))
     row = Row(row.name, row.crops, row.options | {"init": "from-scratch", "batch_size": 2}, 160, row.threshold)
     row = row if "backbone" not in row.options else Row(row.name, row.crops, row.options, 256)
     data = row.crops(crops)
