@@ -56,7 +56,7 @@ def _probability(logits: np.ndarray, temperature: float) -> np.ndarray:
 def fit(logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray) -> Calibration:
     """Calibrate on validation logits `(n,)` with labels `(n,)` of REAL and AI.
 
-    view_logits: of the same faces in each view of `aiface.stability.views`, `(v, n)`.
+    logits, view_logits: of the same faces, as `aiface.stability.measured` gives them.
     Raises `DataError` if a class is missing, or if a logit is not finite, as after a training that diverged.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)

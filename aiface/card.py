@@ -15,7 +15,7 @@ from aiface.files import sha256
 from aiface.labels import NAMES
 
 CARD, NETWORK, INT8 = "card.json", "model.keras", "int8.zip"
-LANGUAGE = {"card_version": 2, "crop_version": CROP_VERSION, "input_size": CROP_SIZE, "labels": list(NAMES)}
+LANGUAGE = {"card_version": 3, "crop_version": CROP_VERSION, "input_size": CROP_SIZE, "labels": list(NAMES)}
 
 
 def read_card(folder: str | Path) -> dict:

@@ -50,16 +50,19 @@ class Detector:
         return self._load_network()
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
-        """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`: for calibration and evaluation."""
-        return self.runtime(crops) if len(crops) else np.zeros(0, np.float32)
+        """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`, seen from `stability.both_sides`."""
+        return stability.both_sides(self.runtime, crops) if len(crops) else np.zeros(0, np.float32)
 
     def score(self, crops: np.ndarray) -> np.ndarray:
         """Calibrated P(AI), float32 `(n,)`, of uint8 RGB crops `(n, 256, 256, 3)`."""
         return self.calibration.probability(self.logits(crops))
 
     def spread(self, crops: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """How far P(AI) moves from `scores` when crops `(n, 256, 256, 3)` are mirrored or re-encoded: `(n,)`."""
-        return stability.spread(scores, [self.score(view) for view in stability.views(crops)])
+        """How far P(AI) of crops `(n, 256, 256, 3)` alone, mirrored or re-encoded, lies from their `scores`: `(n,)`."""
+        if not len(crops):
+            return np.zeros(0, np.float32)
+        of_views = [self.calibration.probability(self.runtime(view)) for view in stability.views(crops)]
+        return stability.spread(scores, of_views)
 
 
 def load_detector(folder: str | Path, runtime: str = "openvino", precision: str = "f32") -> Detector:

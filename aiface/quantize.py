@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from aiface.bundle import load_network
-from aiface.calibration import Calibration, fit
+from aiface.calibration import fit
 from aiface.card import CARD, INT8, read_card
 from aiface.detector import Detector, load_detector
 from aiface.errors import DataError, ModelError
 from aiface.files import atomic_path, sha256, write_json
 from aiface.openvino_runtime import OpenVinoRuntime, converted, pack
 from aiface.shards import CropSet
-from aiface.stability import views
+from aiface.stability import measured
 from aiface.training import validation_auc
 
 SUBSET = 300  # crops; what NNCF takes by default
@@ -40,7 +40,8 @@ def quantize(folder: str | Path, crops: CropSet, seed: int = 0) -> Path:
     model = converted(card["sha256"], lambda: load_network(folder))
     model = nncf.quantize(model, nncf.Dataset(chosen, lambda index: valid[index][None]), subset_size=len(chosen))
     packed = pack(model)
-    calibration = _calibrate(OpenVinoRuntime(model, "int8"), valid)
+    logits, view_logits = measured(OpenVinoRuntime(model, "int8"), valid.batches())
+    calibration = fit(logits, valid.labels, view_logits)
     with atomic_path(folder / CARD) as card_path, atomic_path(folder / INT8) as path:
         path.write_bytes(packed)
         made = {
@@ -62,12 +63,6 @@ def _nncf():
         ) from None
     nncf.set_log_level(logging.ERROR)
     return nncf
-
-
-def _calibrate(runtime: OpenVinoRuntime, crops: CropSet) -> Calibration:
-    logits = [runtime(batch) for batch in crops.batches()]
-    view_logits = [[runtime(view) for view in views(batch)] for batch in crops.batches()]
-    return fit(np.concatenate(logits), crops.labels, np.concatenate(view_logits, axis=1))
 
 
 def compare(folder: str | Path, crops: CropSet) -> dict[str, dict[str, float]]:

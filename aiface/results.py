@@ -162,7 +162,8 @@ def model_card(card: Mapping, result: Mapping) -> str:
 **What it is for.** Research, and a first look at a picture or clip together with other evidence. A verdict is not
 proof. Not for identifying or surveilling people, nor for decisions about a person without a human who weighs it.
 
-**How it decides.** AI from {calibration["thresholds"][str(AI_RATE)]:.3f} (thresholds by false-positive rate on
+**How it decides.** A face's logit is the mean of its own and its mirror image's. AI from
+{calibration["thresholds"][str(AI_RATE)]:.3f} (thresholds by false-positive rate on
 real validation faces: {thresholds}); real below {calibration["real_below"]:.3f} ({MISS_RATE:.0%} of AI validation faces
 lie there); between the two it says inconclusive, and also where P(AI) moves by more than
 {calibration["unstable_above"]:.3f} when the face is mirrored or re-encoded. Temperature

@@ -31,7 +31,9 @@ EVERY = [
     ("noise", lambda x: degrade.noise(x, 8, rng())),
     ("tone", lambda x: degrade.tone(x, rng())),
     ("levels", lambda x: degrade.levels(x, rng())),
+    ("smooth", lambda x: degrade.smooth(x, rng())),
     ("sharpen", lambda x: degrade.sharpen(x, rng())),
+    ("occlude", lambda x: degrade.occlude(x, rng())),
     ("tighten", lambda x: degrade.tighten(x, rng())),
     ("spoil", lambda x: degrade.spoil(x, rng(1))),
     ("recompress", lambda x: degrade.recompress(x, rng())),
@@ -114,6 +116,28 @@ def test_levels_clip_what_was_not_clipped():
 
 def test_sharpen_sharpens(crop):
     assert all(sharpness(degrade.sharpen(crop, rng(seed))) > 1.05 * sharpness(crop) for seed in range(20))
+
+
+def test_smooth_flattens_skin_and_keeps_edges():
+    image = np.full((64, 64, 3), 60, np.uint8)
+    image[:, 32:] = 190
+    grainy = degrade.noise(image, 6, rng(1))
+    smoothed = degrade.smooth(grainy, rng(3)).astype(float)
+    assert smoothed[:, 4:28].std() < 0.7 * grainy[:, 4:28].astype(float).std()
+    assert smoothed[:, 34:].mean() - smoothed[:, :30].mean() == pytest.approx(130, abs=5)
+    assert np.abs(np.diff(smoothed.mean(axis=(0, 2)))).argmax() == 31
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (100, 140), (20, 20)])
+@pytest.mark.parametrize("seed", range(12))
+def test_occlude_covers_one_rectangle_in_one_colour(shape, seed):
+    image = rng(99).integers(0, 256, (*shape, 3), np.uint8)
+    covered = degrade.occlude(image, rng(seed))
+    changed = (covered != image).any(axis=2)
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    patch = covered[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert len(np.unique(patch.reshape(-1, 3), axis=0)) == 1
+    assert 0.01 <= patch.shape[0] * patch.shape[1] / image[..., 0].size <= 0.2
 
 
 def test_tighten_mirrors_what_is_left():

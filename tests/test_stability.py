@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aiface.degrade import jpeg
-from aiface.stability import VIEWS, spread, views
+from aiface.stability import VIEWS, both_sides, measured, spread, views
 
 
 def crops(n, seed=0):
@@ -13,19 +13,43 @@ def crops(n, seed=0):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("mirrored", lambda image: image[:, ::-1]), ("re-encoded", lambda image: jpeg(image, 75))],
+    [
+        ("as it is", lambda image: image),
+        ("mirrored", lambda image: image[:, ::-1]),
+        ("re-encoded", lambda image: jpeg(image, 75)),
+    ],
 )
 def test_a_view(name, expected):
     (image,) = crops(1)
     np.testing.assert_array_equal(VIEWS[name](image), expected(image))
-    assert (VIEWS[name](image) != image).any()
+    assert (VIEWS[name](image) != image).any() == (name != "as it is")
+
+
+def left_half(crops):
+    return crops[:, :, :128].mean(axis=(1, 2, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_both_sides_of_a_face_count_alike(n):
+    images = crops(n)
+    found = both_sides(left_half, images)
+    assert (found.dtype, found.shape) == (np.float32, (n,))
+    np.testing.assert_allclose(found, images.mean(axis=(1, 2, 3)), rtol=1e-5)
+    np.testing.assert_array_equal(both_sides(left_half, images[:, :, ::-1]), found)
+
+
+def test_measured_is_of_each_face_and_each_view_by_itself():
+    images = crops(5)
+    faces, of_views = measured(left_half, [images[:2], images[2:]])
+    np.testing.assert_array_equal(faces, both_sides(left_half, images))
+    np.testing.assert_array_equal(of_views, [left_half(view) for view in views(images)])
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_views_are_of_each_crop(n):
     images = crops(n)
     found = list(views(images))
-    assert len(found) == len(VIEWS) == 2
+    assert len(found) == len(VIEWS) == 3
     for view, seen in zip(VIEWS.values(), found, strict=True):
         assert (seen.dtype, seen.shape) == (np.uint8, (n, 256, 256, 3))
         for image, other in zip(images, seen, strict=True):
