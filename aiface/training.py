@@ -1,11 +1,8 @@
-"""Fine-tuning in phases, resumable after any interruption with the same result.
+"""Fine-tuning in phases, resumable after any interruption with the same result (`aiface.runs`).
 
-The loop over epochs is ours and the epoch is Keras's `fit`: what has to survive an interruption is then a few arrays
-and a few numbers, written after every epoch, rather than the hidden state of callbacks (keras#14862, keras#17012).
+The loop over epochs is ours and the epoch is Keras's `fit`.
 """
 
-import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,9 +13,9 @@ from sklearn.metrics import roc_auc_score
 from aiface.batches import Batches, groups
 from aiface.detector import load_detector
 from aiface.errors import DataError, ModelError
-from aiface.files import atomic_path, write_json
 from aiface.network import FROM_SCRATCH, build, initialise, predict_logits, set_trainable
 from aiface.quiet import keras
+from aiface.runs import claim, load_arrays, load_progress, load_state, save_arrays, save_state
 from aiface.shards import CropSet
 
 
@@ -107,7 +104,7 @@ def train(
             raise DataError(
                 f"{crops.folder}: expected both classes in the split {name}, found {len(part)} crops of one"
             )
-    _claim(run, config)
+    claim(run, config)
     trainer = _Trainer(config, crops_train, crops_valid, run)
     trainer.resume()
     while not trainer.finished:
@@ -116,20 +113,6 @@ def train(
         if on_epoch:
             on_epoch(row)
     return trainer.best_model(), trainer.progress
-
-
-def _claim(run: Path, config: TrainConfig) -> None:
-    """Write the configuration into a run folder without a finished epoch, or make sure that it holds the same."""
-    path, wanted = run / "config.json", json.loads(json.dumps(asdict(config)))
-    if not (run / "progress.json").exists():
-        write_json(path, wanted)
-        return
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if differs := sorted(key for key in wanted | found if wanted.get(key) != found.get(key)):
-        raise ModelError(
-            f"{run}: expected a run with this configuration, found one that differs in {', '.join(differs)}; "
-            "choose another folder, or delete this one to start anew"
-        )
 
 
 class _Trainer:
@@ -212,29 +195,22 @@ class _Trainer:
         row |= validation_auc(predict_logits(self.whole, self.valid.batches()), self.valid)
         if row["auc"] > self.progress.best_auc:
             self.progress.best_auc, self.progress.best_epoch = row["auc"], row["epoch"]
-            _save_arrays(self.run / "best.npz", self.average)
+            save_arrays(self.run / "best.npz", self.average)
         self.progress.history.append(row)
         self.progress.epoch += 1
         return row
 
     def save(self) -> None:
-        """Write the arrays under a name of their own, then `progress.json`, which makes them count."""
-        path = self.run / f"state-{self.progress.epoch:05}.npz"
         arrays = [np.asarray(v) for v in (*self.model.variables, *self.model.optimizer.variables)]
-        _save_arrays(path, [*arrays, *self.average])
-        write_json(self.run / "progress.json", asdict(self.progress))
-        for old in self.run.glob("state-*.npz"):
-            if old != path:
-                old.unlink()
+        save_state(self.run, self.progress.epoch, [*arrays, *self.average], asdict(self.progress))
 
     def resume(self) -> None:
         """Load what `save` wrote, if anything."""
-        path = self.run / "progress.json"
-        if not path.exists():
+        if (reached := load_progress(self.run)) is None:
             return
-        self.progress = Progress(**json.loads(path.read_text(encoding="utf-8")))
+        self.progress = Progress(**reached)
         self._enter(*self.config.phase_at(self.progress.epoch - 1))
-        arrays = _load_arrays(self.run / f"state-{self.progress.epoch:05}.npz")
+        arrays = load_state(self.run, self.progress.epoch)
         variables = [*self.model.variables, *self.model.optimizer.variables]
         for variable, array in zip(variables, arrays, strict=False):
             variable.assign(array)
@@ -242,21 +218,8 @@ class _Trainer:
 
     def best_model(self) -> keras.Model:
         """The network with the weights that validated best, in float32 and at the size of a crop."""
-        self.whole.set_weights(_load_arrays(self.run / "best.npz"))
+        self.whole.set_weights(load_arrays(self.run / "best.npz"))
         return self.whole
-
-
-def _save_arrays(path: Path, arrays: list[np.ndarray]) -> None:
-    with atomic_path(path) as temporary:
-        np.savez(temporary, **{f"{i:05}": array for i, array in enumerate(arrays)})
-
-
-def _load_arrays(path: Path) -> list[np.ndarray]:
-    try:
-        with open(path, "rb") as file, np.load(file) as stored:
-            return [stored[key] for key in sorted(stored.files)]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: expected the saved state of a run, found none that can be read ({error})") from None
 
 
 def _tensorboard(run: Path) -> list[keras.callbacks.Callback]:

@@ -10,15 +10,15 @@ import aiface
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "quiet"),
-    ("ahead", "embed", "file_traits", "files", "degrade", "follow", "tracking", "window"),
-    ("blend", "dataset", "faces", "frames"),
-    ("camera", "crop", "decoding", "writer"),
-    ("image_statistics", "network", "openvino_runtime", "shards", "stability", "video"),
+    ("ahead", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
+    ("blend", "dataset", "faces", "frames", "metadata"),
+    ("camera", "crop", "decoding", "provenance", "writer"),
+    ("explain", "image_statistics", "network", "openvino_runtime", "shards", "stability", "video"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut"),
     ("card", "copies", "evaluation", "traits", "verdict"),
-    ("bundle", "findings", "steady"),
-    ("detector",),
-    ("robustness", "session", "training"),
+    ("bundle", "findings", "moments", "runs", "spans", "steady"),
+    ("detector", "person"),
+    ("distill", "robustness", "session", "training"),
     ("audit", "audit_figures", "pipeline", "quantize", "results_figures"),
     ("audit_report", "clips", "overlay"),
     ("demo", "live", "notebook", "plots", "protocol"),
@@ -29,9 +29,11 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 WITHOUT_KERAS = (
     "files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "tracking", "calibration",
-    "audit_report", "card", "stability", "verdict",
+    "audit_report", "card", "stability", "verdict", "metadata", "provenance", "moments", "spans", "person", "trail",
 )  # fmt: skip
-KERAS_ON_DEMAND = ("openvino_runtime", "detector", "session", "pipeline", "overlay", "live", "report", "__main__")
+KERAS_ON_DEMAND = (
+    "explain", "openvino_runtime", "detector", "session", "pipeline", "overlay", "live", "report", "__main__",
+)  # fmt: skip
 
 
 def imports(source, at_start=False):

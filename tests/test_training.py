@@ -17,6 +17,7 @@ from aiface.errors import DataError, ModelError
 from aiface.labels import AI, REAL
 from aiface.network import BACKBONES, FROM_SCRATCH
 from aiface.quiet import keras
+from aiface.runs import load_arrays
 from aiface.shards import CropSet, prepare
 from aiface.training import Phase, TrainConfig, train, validation_auc
 
@@ -105,7 +106,7 @@ def test_the_result_is_a_float32_network_of_crop_size(real_run, crops):
 def test_what_learned_and_what_was_frozen(real_run):
     """The backbone learns; its batch normalisations stay as the first weights had them, statistics included."""
     config, bare, _, _, _, run = real_run
-    last = training._load_arrays(run / "state-00002.npz")
+    last = load_arrays(run / "state-00002.npz")
     trained = training.build(config.backbone, 64, config.dropout)
     trained.set_weights(last[-len(trained.get_weights()) :])
     changed = 0
@@ -145,7 +146,7 @@ def uninterrupted(crops, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "build", tiny)
         run = tmp_path_factory.mktemp("whole")
-        return *train(SMALL, crops, run, verbose=0), training._load_arrays(run / "state-00004.npz")
+        return *train(SMALL, crops, run, verbose=0), load_arrays(run / "state-00004.npz")
 
 
 STOPS = [
@@ -170,7 +171,7 @@ def test_interrupted_training_gives_the_same(crops, tmp_path, tiny_build, uninte
     assert without_time(progress.history) == without_time(expected.history)
     assert dataclasses.replace(progress, history=[]) == dataclasses.replace(expected, history=[])
     assert same(model.get_weights(), expected_model.get_weights())
-    assert same(training._load_arrays(tmp_path / "state-00004.npz"), state)  # optimizer, averages and seeds too
+    assert same(load_arrays(tmp_path / "state-00004.npz"), state)  # optimizer, averages and seeds too
     assert [path.name for path in tmp_path.glob("state-*")] == ["state-00004.npz"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
@@ -279,7 +280,7 @@ def test_patience(crops, tmp_path, tiny_build, monkeypatch, aucs, patience, epoc
     monkeypatch.setattr(training, "validation_auc", lambda logits, valid: {"auc": next(given)})
     monkeypatch.setattr(training, "_tensorboard", lambda run: [])
     weights = []
-    monkeypatch.setattr(training, "_save_arrays", saved_weights(training._save_arrays, weights))
+    monkeypatch.setattr(training, "save_arrays", saved_weights(training.save_arrays, weights))
     config = dataclasses.replace(SMALL, phases=(Phase(len(aucs), 1e-3, 48),), steps_per_epoch=1, patience=patience)
     model, progress = train(config, crops, tmp_path, verbose=0)
     assert (progress.epoch, progress.best_epoch, progress.best_auc) == (epochs, best, aucs[best])
@@ -369,6 +370,7 @@ class NoTensorFlow:
 sys.meta_path.insert(0, NoTensorFlow())
 sys.path.insert(0, sys.argv[2])
 from aiface.quiet import keras
+from aiface.runs import load_arrays
 from aiface.shards import CropSet
 from aiface.training import Phase, TrainConfig, train
 
