@@ -3,6 +3,7 @@
 # make evaluate [DATA="..."] [CLIPS=...]  docs/RESULTS.md and docs/MODEL_CARD.md anew, from the shipped detector on
 #                              these sets of pictures and clips, and the bars that it has to clear
 # make ablation [DATA="..."]   docs/ABLATION.md anew: what each step of the recipe buys, in short trainings
+# make bench [MINUTES=60]      docs/BENCHMARKS.md anew: speed, memory, live; MINUTES is the long clip's length
 # make lint                    the code's style
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in
@@ -13,9 +14,10 @@ DATA ?= ../shared/data/faces140k ../shared/data/wild ../shared/data/deepfake
 CLIPS ?= ../shared/data/clips
 CROPS ?= data/crops-all
 DOCS ?= docs
+MINUTES ?= 10
 PY := .venv/bin/python
 
-.PHONY: demo test evaluate ablation lint readme lock
+.PHONY: demo test evaluate ablation bench lint readme lock
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -32,6 +34,10 @@ evaluate: .venv/done
 ablation: .venv/done
 	$(PY) -m aiface prepare $(DATA) $(CROPS)
 	$(PY) -m benchmarks.ablation $(CROPS) --out $(DOCS)
+
+bench: .venv/done
+	$(PY) -m benchmarks.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
+	  $(addprefix --crops ,$(wildcard $(CROPS))) --minutes $(MINUTES) --out $(DOCS)
 
 lint: .venv/done
 	$(PY) -m ruff check

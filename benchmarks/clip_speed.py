@@ -1,0 +1,137 @@
+"""How fast clips are judged, from file to verdict; how a camera is; how much memory it takes; how steady it is."""
+
+import subprocess
+import sys
+import time
+from contextlib import closing
+from functools import partial
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from aiface.clips import list_clips
+from aiface.detector import Detector
+from aiface.faces import load_finder
+from aiface.files import WEIGHTS
+from aiface.live import Judge, paced
+from aiface.overlay import draw
+from aiface.pipeline import Settings, analyze_video
+from aiface.session import Session
+from aiface.video import Frame
+from benchmarks.clocks import NOT_MEASURED, Row, Spread, Turns, at_least, at_most
+from benchmarks.scenes import HEIGHT, RATE, WIDTH, Broadcast, images, reference_loop
+
+YUNET = WEIGHTS / "face_detection_yunet_2023mar.onnx"
+ROUNDS = 5  # turns of judging a clip
+SECONDS = 60  # the clip's length
+REFERENCE_FRAMES = 60  # of the clip that the reference loop gets: its pace doesn't change
+LIVE_SECONDS = 10
+ANALYZE = """
+import sys
+from aiface.__main__ import main
+code = main(sys.argv[1:])
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)  # "... 123 kB"
+sys.exit(code)
+"""
+SETTLED = 2.0  # seconds after which a steady clip's verdicts must not change
+
+
+def pipeline(detector: Detector, clip: Path) -> list[Row]:
+    """A whole clip, file to verdict, against the reference loop on its start."""
+    finder = load_finder(WEIGHTS)
+    functions = {"ours": lambda: analyze_video(clip, finder, detector)}
+    functions["every look"] = lambda: analyze_video(clip, finder, detector, Settings(moments=None))
+    scale = {"ours": SECONDS, "every look": SECONDS, "reference": REFERENCE_FRAMES / RATE}
+    if YUNET.is_file():
+        predict = partial(detector.network.predict, verbose=0)
+        functions["reference"] = lambda: reference_loop(clip, YUNET, predict, REFERENCE_FRAMES)
+    turns = Turns(functions, ROUNDS, scale)
+    what = f"a {SECONDS} s {WIDTH}x{HEIGHT} clip at {RATE} fps with two people"
+    rows = [
+        at_least(
+            f"{what}: seconds of clip a second, without an annotated copy", Spread.of(1 / turns.seconds["ours"]), 8
+        ),
+        Row("the same, every look scored", Spread.of(1 / turns.seconds["every look"]).text("x")),
+    ]
+    if "reference" not in functions:
+        return [*rows, Row(f"{what}, against the reference loop", f"{NOT_MEASURED}: run ./fetch.sh faces", ">= 15x")]
+    return [at_least(f"{what}, against the reference loop", turns.ratio("reference", "ours"), 15), *rows]
+
+
+def live(detector: Detector) -> list[Row]:
+    """What `python -m aiface live` does with a camera of 30 frames a second, but for the screen."""
+    finder, frames = load_finder(WEIGHTS), list(islice(images(), 3 * RATE))
+    looks, shown, latencies = [0], [], []
+
+    def counted(image: np.ndarray):
+        looks[0] += 1
+        return finder(image)
+
+    with Broadcast(frames, LIVE_SECONDS) as video, closing(Judge(Session(counted, detector))) as judge:
+        video.start()
+        for due in paced(video):
+            if due is not None:
+                moment, (at, load) = due
+                image = load()
+                draw(image, judge(Frame(image, at)), "")
+                shown.append(at)
+                latencies.append(1000 * (time.monotonic() - moment))
+    pace = len(shown) / LIVE_SECONDS
+    what = f"live {WIDTH}x{HEIGHT}"
+    return [
+        Row(f"{what}: frames shown a second", f"{pace:.1f}", f">= {0.97 * RATE:.0f} of {RATE}", pace >= 0.97 * RATE),
+        at_most(f"{what}: from a frame's arrival to its picture", Spread.of(latencies), 80, " ms"),
+        Row(f"{what}: verdicts a second", f"{looks[0] / LIVE_SECONDS:.1f}", ">= 4", looks[0] / LIVE_SECONDS >= 4),
+    ]
+
+
+def start(clip: Path, detector: Path) -> list[Row]:
+    """From the command to the first verdict, with the converted network in the cache, against Keras."""
+    runs = {name: partial(_process, clip, detector, name) for name in ("openvino", "keras")}
+    turns = Turns(runs, ROUNDS)
+    return [at_least("`python -m aiface analyze CLIP` of 2 s to its verdict, against Keras scoring",
+                     turns.ratio("keras", "openvino"), 5)]  # fmt: skip
+
+
+def memory(short: Path, long: Path, minutes: float, detector: Path) -> list[Row]:
+    """The most memory that judging a clip takes, and a clip many times as long."""
+    first, second = (_process(path, detector, "openvino") for path in (short, long))
+    flat = second - first <= 0.05 * first
+    return [
+        Row(f"peak memory of analyze, {SECONDS} s clip", f"{first:.0f} MiB", "<= 700 MiB", first <= 700),
+        Row(f"peak memory of analyze, {minutes:g} min clip", f"{second:.0f} MiB", "at most 5 % more", flat),
+    ]
+
+
+def _process(clip: Path, detector: Path, runtime: str) -> float:
+    """Peak memory in MiB of `python -m aiface analyze` on a clip, as the process itself knows it at its end."""
+    command = ["analyze", str(clip), "--json", "--detector", str(detector), "--runtime", runtime]
+    found = subprocess.run([sys.executable, "-c", ANALYZE, *command], check=True, capture_output=True, text=True)
+    return int(found.stderr.split()[-2]) / 1024
+
+
+def steadiness(detector: Detector, clip: Path) -> list[Row]:
+    """How often the verdict that is shown on somebody changes in a clip in which nothing does."""
+    shown: dict[int, list[str]] = {}
+
+    def look(frame, seen, session):
+        for (person, _), verdict in zip(seen, session.shown(seen), strict=True):
+            if frame.time >= SETTLED:
+                shown.setdefault(person.id, []).append(verdict.verdict if verdict else "looking")
+
+    analyze_video(clip, load_finder(WEIGHTS), detector, on_sample=look)
+    changes = sum(one != other for verdicts in shown.values() for one, other in pairwise(verdicts))
+    what = f"verdicts shown that change on a steady {SECONDS} s clip, after {SETTLED:g} s ({len(shown)} people)"
+    return [Row(what, str(changes), "0", changes == 0)]
+
+
+def same_verdicts(detector: Detector, clips: Path) -> list[list[str]]:
+    """Verdict and score of each clip, from the best moments of each person and from every look."""
+    finder, rows = load_finder(WEIGHTS), []
+    for clip in list_clips(clips):
+        found = [analyze_video(clip.path, finder, detector, Settings(moments=n)) for n in (Settings.moments, None)]
+        told = [f"{a.verdict.verdict}, {a.verdict.score:.3f}" for a in found]
+        scored = [str(sum(len(person.sightings) for person in a.people)) for a in found]
+        rows.append([clip.path.name, *told, *scored])
+    return rows
