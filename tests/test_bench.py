@@ -69,7 +69,7 @@ def test_a_clip_has_its_length_and_b_frames_and_can_be_repeated(clip, tmp_path):
 
 @pytest.mark.parametrize(
     ("shown", "changes"),
-    [("rrrrrr", 0), ("airrrr", 0), ("rrraaa", 1), ("rrrara", 3), ("rr-rrr", 2)],  # the first two are before 2 s
+    [("rrrrrr", 0), ("airrrr", 0), ("rrraaa", 1), ("rrrara", 3), ("rrr-rr", 2)],  # the first two are before 2 s
 )
 def test_steadiness_counts_changes_once_settled(monkeypatch, shown, changes):
     def analyze(clip, finder, detector, on_sample):
