@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
+from scipy.stats import binom
 
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
@@ -13,7 +14,8 @@ from aiface.stability import spread
 
 FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
 AI_RATE = 0.01  # the verdict "ai" is given at this false-positive rate
-MISS_RATE = 0.10  # the verdict "real" is given below the score that this share of AI faces stays under
+MISS_RATE = 0.10  # the verdict "real" is given below the score that at most this share of AI faces stays under
+CONFIDENCE = 0.95  # that these rates hold for faces like the validation faces, not for those alone
 STABLE_RATE = 0.95  # of the validation faces that are decided rightly, this share passes for stable
 
 
@@ -22,7 +24,7 @@ class Calibration:
     """How to read a detector's logits.
 
     temperature: divides the logits (Guo et al. 2017, "On Calibration of Modern Neural Networks").
-    thresholds: P(AI) at and above which that share of real validation faces lies, by false-positive rate.
+    thresholds: P(AI) at and above which at most that share of real faces lies, by false-positive rate.
     real_below: P(AI) below which a face is called real; from there to the AI threshold it is inconclusive.
     unstable_above: difference in P(AI) between a face and its views (`aiface.stability`) above which it is
     inconclusive, whatever its score.
@@ -68,7 +70,8 @@ def fit(logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray) -> Cali
     scores = _probability(logits, temperature)
     thresholds = {str(rate): threshold_at(scores[labels == REAL], rate) for rate in FALSE_POSITIVE_RATES}
     ai_from = thresholds[str(AI_RATE)]
-    real_below = min(float(np.quantile(scores[labels == AI], MISS_RATE, method="lower")), ai_from)
+    ai_scores = np.sort(scores[labels == AI])
+    real_below = min(float(ai_scores[allowed_errors(len(ai_scores), MISS_RATE)]), ai_from)
     right = np.where(labels == AI, scores >= ai_from, scores < real_below)
     spreads = spread(scores, _probability(view_logits, temperature))[right]
     return Calibration(temperature, thresholds, real_below, stable_until(spreads))
@@ -95,14 +98,25 @@ def stable_until(spreads: np.ndarray) -> float:
 
 
 def threshold_at(real_scores: np.ndarray, rate: float) -> float:
-    """The lowest score above which at most a share `rate` of real faces lies.
+    """The lowest score above which at most a share `rate` of real faces lies, with 95 % confidence.
 
-    Of n faces at most floor(rate * n) may lie at or above it, so few faces give a careful threshold. It is the next
-    float32, as scores are: a float64 step would be lost when a score is rounded.
+    So few faces give a careful threshold. It is the next float32, as scores are: a float64 step would be lost when a
+    score is rounded.
 
-    >>> threshold_at(np.array([0.1, 0.2, 0.3, 0.4]), 0.25) > 0.3
+    >>> threshold_at(np.array([0.1, 0.2, 0.3, 0.4]), 0.25) > 0.4
     True
     """
     descending = np.sort(np.float32(real_scores))[::-1]
-    allowed = int(rate * len(descending))
-    return float(np.nextafter(descending[allowed], np.float32(2)))
+    return float(np.nextafter(descending[allowed_errors(len(descending), rate)], np.float32(2)))
+
+
+def allowed_errors(n: int, rate: float) -> int:
+    """How many of n faces may be judged wrongly for the true rate to be below `rate` with 95 % confidence.
+
+    Clopper and Pearson 1934: the most that would be seen in at most one of twenty samples if the true rate were `rate`.
+    Where even none would be too many, as of few faces, it is 0 and the confidence is less.
+
+    >>> allowed_errors(591, 0.01), allowed_errors(100, 0.01)
+    (1, 0)
+    """
+    return max(0, int(binom.ppf(1 - CONFIDENCE, n, rate)) - 1)
