@@ -20,7 +20,7 @@ from aiface.evaluation import bootstrap
 from aiface.faces import FaceFinder
 from aiface.files import is_video
 from aiface.labels import AI, NAMES, REAL, label_of_folder
-from aiface.pipeline import analyze_video
+from aiface.pipeline import Settings, analyze_video
 from aiface.verdict import AI as CALLED_AI
 from aiface.verdict import INCONCLUSIVE
 from aiface.verdict import REAL as CALLED_REAL
@@ -102,6 +102,7 @@ def judge_clips(
     detector: Detector,
     progress: Callable[[Iterable], Iterable] = iter,
     resamples: int = 1000,
+    settings: Settings | None = None,
 ) -> dict:
     """The verdict on every clip, as `rows`, and the figures of `clip_figures`.
 
@@ -111,7 +112,7 @@ def judge_clips(
     rows, errors = [], {}
     for clip in progress(clips):
         try:
-            analysis = analyze_video(clip.path, finder, detector)
+            analysis = analyze_video(clip.path, finder, detector, settings or Settings())
         except AifaceError as error:
             errors[clip.file] = str(error)
             continue

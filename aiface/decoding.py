@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Generator
 from contextlib import closing
 from fractions import Fraction
+from math import inf
 
 import av
 import numpy as np
@@ -13,14 +14,16 @@ from aiface.errors import VideoError
 from aiface.frames import IMAGE_STEP, Picture, VideoSource, seconds_of
 
 NETWORK_TIMEOUT = 15.0  # seconds to open a URL, and for each read from it
+CLOSE = 0.1  # seconds between frames, at most, while others are left out
 JUMP = 1.0  # seconds: timestamps that go back by more start anew, as in joined clips; less is jitter
 
 
 class Clip(VideoSource):
-    """A file or URL, decoded by FFmpeg; `name` is what to call it."""
+    """A file or URL, decoded by FFmpeg; `name` is what to call it, `rate` how many frames a second are of use."""
 
-    def __init__(self, url: str, name: str):
+    def __init__(self, url: str, name: str, rate: float = inf):
         super().__init__(name)
+        self._rate = rate
         remote = "://" in url
         options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
         try:
@@ -49,12 +52,14 @@ class Clip(VideoSource):
     def _read(self) -> Generator[Picture, None, None]:
         clock = Clock(self._stream.time_base)
         shape = float(self._stream.sample_aspect_ratio or 1)
-        count, end, reason = 0, 0.0, None
+        at, count, end, reason = 0.0, 0, 0.0, None
         # Closed here, in the thread that decodes: to go on after the container is closed would crash Python
         with self._container, closing(self._decode()) as frames:
             try:
                 for frame in frames:
-                    at = clock.time(frame.pts)
+                    before, at = at, clock.time(frame.pts)
+                    if count:
+                        self._spare(at - before, frame.pts is not None)
                     count, end = count + 1, at + clock.seconds(frame.duration)
                     yield at, lambda frame=frame: _upright(frame, shape)
             except (av.FFmpegError, OSError) as error:
@@ -75,6 +80,19 @@ class Clip(VideoSource):
                     yield frame
                 else:
                     self._damaged += 1
+
+    def _spare(self, gap: float, timed: bool) -> None:
+        """After a frame that came `gap` seconds after the last: whether to leave out frames that no other refers to.
+
+        Of x264's defaults these are half of the B-frames, a third of all. They are left out where frames come twice as
+        often as need be, until those that remain come too seldom; and not where frames without timestamps have to be
+        counted.
+        """
+        enough = min(0.5 / self._rate, CLOSE)
+        if gap > enough or not timed:
+            self._rate = inf  # never again
+        if gap <= enough / 2 or self._rate == inf:
+            self._stream.codec_context.skip_frame = "NONREF" if self._rate < inf else "DEFAULT"
 
     def _warn(self, count: int, end: float, reason: str | None) -> None:
         reasons = [reason] if reason else []

@@ -10,16 +10,16 @@ from tqdm.auto import tqdm
 
 from aiface.frames import Frame
 from aiface.overlay import draw, live_marks
-from aiface.pipeline import Sightings
-from aiface.session import Session
+from aiface.session import Session, Sightings
 
-INTERVAL = 0.1  # seconds between pictures at least: each costs as much time as finding faces does
+INTERVAL = 0.1  # seconds between pictures at least
+SHARE = 0.5  # of the time that a picture may take: scoring what it shows, drawing and sending it
 
 
 class LivePicture:
     """Shows judged frames with their verdicts, each in place of the last, above a progress bar in seconds of clip.
 
-    In the corner: pictures a second, and milliseconds that it takes to judge one. Pass it as `on_sample`. No window is
+    In the corner: pictures a second, and milliseconds that a sampled frame takes. Pass it as `on_sample`. No window is
     opened, so it works where the notebook runs on another machine.
     """
 
@@ -27,16 +27,17 @@ class LivePicture:
         self._width = width
         self._bar = tqdm(unit=" s of clip")
         self._handle = display(display_id=True)
-        self._shown = -np.inf
+        self._shown = self._due = -np.inf
 
     def __call__(self, frame: Frame, seen: Sightings, session: Session) -> None:
-        """Show a frame and the people seen in it, unless another was shown just before."""
-        marks, now = live_marks(seen, session), time.monotonic()
-        if now - self._shown >= INTERVAL:
-            took = sum(session.stopwatch.table().get(stage, 0) for stage in ("find", "crop", "score"))
-            corner = f"{1 / (now - self._shown):.0f} fps, {took:.0f} ms"
+        """Show a frame and score the people seen in it, unless another was shown just before."""
+        began = time.monotonic()
+        if began >= self._due:
+            marks, table = live_marks(seen, session), session.stopwatch.table(session.frames)
+            took = sum(table.get(stage, 0) for stage in ("find", "crop", "score"))
+            corner = f"{1 / (began - self._shown):.0f} fps, {took:.0f} ms"
             self._handle.update(Image(self._jpeg(draw(frame.image, marks, corner)), format="jpeg"))
-            self._shown = now
+            self._shown, self._due = began, began + max(INTERVAL, (time.monotonic() - began) / SHARE)
         self._bar.total = session.duration and round(session.duration, 1)
         self._bar.update(round(frame.time - self._bar.n, 1))
 

@@ -1,6 +1,5 @@
 """Verdicts drawn into frames. Always on a copy, and after the crops were taken: a drawn box is no part of a face."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -9,15 +8,15 @@ import numpy as np
 from PIL import Image
 
 from aiface.files import atomic_path, read_image
+from aiface.person import Person
 from aiface.pipeline import Analysis
-from aiface.session import Person, Session
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
+from aiface.session import Session, Sightings
+from aiface.trail import LINGER, Box
+from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
 from aiface.video import open_video
 from aiface.writer import VideoWriter
 
 COLOURS = {REAL: (34, 139, 87), AI: (200, 30, 60), INCONCLUSIVE: (150, 110, 0)}  # white text reads well on each
-LINGER = 0.5  # seconds that a box stays where a person was last seen
-Box = tuple[float, float, float, float]
 Mark = tuple[Box, str, str]  # where, what to write, and the verdict
 
 
@@ -27,9 +26,12 @@ def label(verdict: Verdict) -> str:
     return word if verdict.score is None else f"{word} {verdict.score:.2f}"
 
 
-def live_marks(seen: Iterable[tuple[Person, Sighting]], session: Session) -> list[Mark]:
-    """What to draw while watching: the steady verdict on each person seen, "looking..." until there is one."""
-    shown = [(sighting.box, session.shown(person)) for person, sighting in seen]
+def live_marks(seen: Sightings, session: Session) -> list[Mark]:
+    """What to draw while watching: the steady verdict on each person seen, "looking..." until there is one.
+
+    Scores each face seen, so whoever calls it sees to the time that it takes.
+    """
+    shown = [(sighting.box, verdict) for (_, sighting), verdict in zip(seen, session.shown(seen), strict=True)]
     return [(box, label(v), v.verdict) if v else (box, "looking...", INCONCLUSIVE) for box, v in shown]
 
 
@@ -60,24 +62,9 @@ def _tag(image: np.ndarray, x: int, y: int, text: str, colour: tuple[int, int, i
     cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
-def box_at(person: Person, time: float) -> Box | None:
-    """Where a person's face is at `time` seconds, between two looks in proportion; None when they are not in view."""
-    after = bisect_left(person.sightings, time, key=lambda sighting: sighting.time)
-    following = person.sightings[after] if after < len(person.sightings) else None
-    if following and following.time - time < 1e-6:
-        return following.box
-    if after == 0:
-        return None
-    before = person.sightings[after - 1]
-    if not following:
-        return before.box if time - before.time <= LINGER else None
-    part = (time - before.time) / (following.time - before.time)
-    return tuple(np.add(np.multiply(before.box, 1 - part), np.multiply(following.box, part)).tolist())
-
-
 def people_at(people: Sequence[Person], verdicts: Sequence[Verdict], time: float) -> list[Mark]:
-    """What to draw at `time`: each person in view with their verdict."""
-    found = ((box_at(person, time), verdict) for person, verdict in zip(people, verdicts, strict=True))
+    """What to draw at `time`: each person in view, by their `trail`, with their verdict."""
+    found = ((person.trail.at(time), verdict) for person, verdict in zip(people, verdicts, strict=True))
     return [(box, label(verdict), verdict.verdict) for box, verdict in found if box]
 
 
@@ -104,8 +91,11 @@ def annotate_video(
 ) -> Path:
     """Write `source` again to `out` (MP4, same timing and audio) with each person's verdict drawn in.
 
-    Ends where the analysis ended. Raises `VideoError` if one can't be read or the other not be written.
+    Ends where the analysis ended. Raises `ValueError` for an analysis without trails, `VideoError` if one can't be
+    read or the other not be written.
     """
+    if any(person.trail is None for person in analysis.people):
+        raise ValueError("expected an analysis by Settings(trails=True), found one that knows no boxes")
     with open_video(source) as video, VideoWriter(out, video.width, video.height, _audio(source)) as writer:
         for frame in progress(video):
             if frame.time > analysis.seconds + LINGER:

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from aiface.detector import Detector
 from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces import FaceFinder
 from aiface.files import is_image, is_video, read_image
-from aiface.session import Person, Session, sight
-from aiface.verdict import INCONCLUSIVE, Sighting, Verdict, judge_input, judge_person
+from aiface.moments import MOMENTS
+from aiface.person import Person, sight
+from aiface.session import Session, Sightings
+from aiface.trail import Trail
+from aiface.verdict import INCONCLUSIVE, MIN_FACES, Verdict, judge_input, judge_person
 from aiface.video import Frame, open_video, sample
 from aiface.writer import VideoWriter
 
@@ -24,16 +28,24 @@ IMAGES_AT_ONCE = 32  # images of a folder scored in one go
 
 @dataclass(frozen=True)
 class Settings:
-    """samples_per_second: how many frames of each second of video are judged, at least 2.
+    """What to look at in a video, and what to remember.
 
-    People are told apart by following them, and in more than half a second a face moves too far for that.
+    samples_per_second: how many frames of each second faces are looked for in, at least 2. People are told apart by
+    following them, and in more than half a second a face moves too far for that.
+    moments: of each person that are scored at most (see `aiface.moments`), at least 6, so that after a merge of
+    neighbours enough for a verdict remain. None scores every look, in memory that grows with the clip.
+    trails: whether to remember where faces were, for `aiface.overlay.annotate`: 24 bytes a look.
     """
 
     samples_per_second: float = 5.0
+    moments: int | None = MOMENTS
+    trails: bool = False
 
     def __post_init__(self) -> None:
         if not 2 <= self.samples_per_second < float("inf"):
             raise ValueError(f"expected samples_per_second of at least 2, found {self.samples_per_second}")
+        if self.moments is not None and self.moments < 2 * MIN_FACES:
+            raise ValueError(f"expected moments of at least {2 * MIN_FACES}, or None, found {self.moments}")
 
 
 @dataclass
@@ -41,8 +53,9 @@ class Analysis:
     """What was found in one input.
 
     path: the input as it was named. error: None, or why it could not be judged. warnings: what was amiss but did not
-    keep it from being judged. frames: number judged; seconds: time of the last one. performance: `speed`, seconds of
-    clip judged per second, and mean milliseconds for each judged frame to `read`, `find`, `crop` and `score`.
+    keep it from being judged. frames: number in which faces were looked for; seconds: time of the last one.
+    performance: `speed`, seconds of clip judged per second, and milliseconds for each such frame to `read`, `find`,
+    `crop` and `score`.
     """
 
     path: str
@@ -58,7 +71,11 @@ class Analysis:
     performance: dict[str, float] = field(default_factory=dict)
 
     def row(self) -> dict:
-        """The answer as plain values: one line of `python -m aiface analyze --json`."""
+        """The answer as plain values: one line of `python -m aiface analyze --json`.
+
+        Of each person: `looks`, how often their face was found; `scored`, how many of these looks were scored; `faces`,
+        how many of those the verdict rests on; `ai_intervals_s`, when they look generated (None for a still).
+        """
         return {
             "path": self.path,
             "verdict": self.verdict.verdict,
@@ -67,9 +84,12 @@ class Analysis:
                 {
                     "verdict": verdict.verdict,
                     "score": verdict.score,
+                    "looks": person.looks,
+                    "scored": len(person.sightings),
                     "faces": verdict.faces,
-                    "first_s": person.sightings[0].time,
-                    "last_s": person.sightings[-1].time,
+                    "first_s": person.first_time,
+                    "last_s": person.last_time,
+                    "ai_intervals_s": [list(span) for span in verdict.ai_spans] if self.moving else None,
                     "reasons": list(verdict.reasons),
                 }
                 for person, verdict in zip(self.people, self.verdicts, strict=True)
@@ -79,7 +99,6 @@ class Analysis:
         }
 
 
-Sightings = list[tuple[Person, Sighting]]
 OnSample = Callable[[Frame, Sightings, Session], None]
 
 
@@ -94,15 +113,16 @@ def analyze_video(
 ) -> Analysis:
     """Judge each person in a clip, a URL, a folder of images or a camera.
 
-    `on_sample` is called with each judged frame, the people seen in it and the session. `record` saves the frames of
+    `on_sample` is called with each sampled frame, the people seen in it and the session. `record` saves the frames of
     a camera as a clip. After `seconds` it stops. Interrupting it (Ctrl-C, or the notebook's stop button) keeps what
     was done: the source is released and the analysis says `interrupted`. A camera that fails midway ends with a
     warning. Raises `VideoError` for nothing to read.
     """
-    analysis, session = Analysis(str(source), moving=True), Session(finder, detector)
+    analysis = Analysis(str(source), moving=True)
+    session = Session(finder, detector, moments=settings.moments, trails=settings.trails)
     start = time.perf_counter()
     with ExitStack() as stack:
-        video = stack.enter_context(open_video(source))
+        video = stack.enter_context(open_video(source, rate=inf if record else settings.samples_per_second))
         session.duration = video.duration
         frames: Iterable[Frame] = video
         if record:
@@ -125,11 +145,12 @@ def analyze_video(
             analysis.warnings.append(str(error))
         analysis.warnings += [warning for warning in (video.warning,) if warning]
         analysis.warnings += [f"{name} skipped: {reason}" for name, reason in video.skipped]
-    analysis.people = list(session.people.values())
-    analysis.verdicts = session.conclude()
+    analysis.people, analysis.verdicts = list(session.people.values()), session.conclude()
+    if session.forgotten:
+        analysis.warnings.append(f"{session.forgotten} more people, those seen least, are left out")
     analysis.verdict = judge_input(analysis.verdicts)
     analysis.performance = {"speed": analysis.seconds / (time.perf_counter() - start)}
-    analysis.performance |= session.stopwatch.table()
+    analysis.performance |= session.stopwatch.table(analysis.frames)
     return analysis
 
 
@@ -161,8 +182,8 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: De
     scores = detector.score(crops)
     spreads = detector.spread(crops, scores).tolist()
     for (analysis, face, crop), score, spread in zip(found, scores, spreads, strict=True):
-        person = Person(len(analysis.people))
-        person.see(sight(face, crop, score, 0.0), crop)
+        person = Person(len(analysis.people), trail=Trail())
+        person.see(replace(sight(face, crop, 0.0), score=float(score)))
         analysis.people.append(person)
         analysis.verdicts.append(judge_person(person.sightings, detector.calibration, False, spread))
     for analysis in analyses:

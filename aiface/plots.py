@@ -12,8 +12,8 @@ from aiface.calibration import Calibration
 from aiface.labels import AI, NAMES, REAL
 from aiface.overlay import COLOURS
 from aiface.overlay import label as verdict_label
+from aiface.person import Person
 from aiface.pipeline import Analysis
-from aiface.session import Person
 from aiface.verdict import AI as JUDGED_AI
 from aiface.verdict import Verdict
 
@@ -100,7 +100,10 @@ def _band(span, calibration: Calibration) -> None:
 
 
 def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
-    """Each person's scores over time, with the inconclusive band shaded; of many, 12 have names, see `gallery`."""
+    """Each person's scored moments over time, with the inconclusive band shaded; of many, 12 have names, see `gallery`.
+
+    In a person's own colour: the spans in which they look generated.
+    """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     axes = figure.subplots()
     _band(axes.axhspan, calibration)
@@ -110,7 +113,9 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
         scores = [sighting.score for sighting in person.sightings]
         name = f"person {index + 1}: {verdict_label(verdict)}"
         style = {"label": name} if index in named else {"color": "lightgrey", "zorder": 1}
-        axes.plot(times, scores, ".-", linewidth=1, **style)
+        (line,) = axes.plot(times, scores, ".-", linewidth=1, **style)
+        for start, end in verdict.ai_spans:
+            axes.axvspan(start, end, color=line.get_color(), alpha=0.15, linewidth=0, zorder=0)
     axes.set(xlabel="time in s", ylabel="score, P(AI)", ylim=(-0.02, 1.02), xlim=(0, max(analysis.seconds, 0.1)))
     if analysis.people:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -120,19 +125,20 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
 
 
 def gallery(people: Sequence[Person], verdicts: Sequence[Verdict]) -> Figure:
-    """A row of each person's clearest crops, with the moment and the score of each.
+    """A row of each person's best crops, with the moment and the score of each.
 
     Of many people in a clip it shows 12: those judged AI first, then those seen longest. People of whom there is but
     one crop each, as in an image, stand side by side.
     """
-    width = max((len(person.gallery) for person in people), default=1)
+    rows = [person.gallery for person in people]
+    width = max(map(len, rows), default=1)
     shown = _chosen(people, verdicts) if width > 1 else range(len(people))
     images, titles, colours = [], [], []
     for index in shown:
-        row = sorted(people[index].gallery, key=lambda pair: pair[0].time)
-        times = [f"{sighting.time:.1f} s, " if width > 1 else "" for sighting, _ in row]
-        images += [crop for _, crop in row] + [_BLANK] * (width - len(row))
-        titles += [f"{index + 1}: {time}{sighting.score:.2f}" for time, (sighting, _) in zip(times, row, strict=True)]
+        row = rows[index]
+        times = [f"{moment.time:.1f} s, " if width > 1 else "" for moment in row]
+        images += [moment.crop for moment in row] + [_BLANK] * (width - len(row))
+        titles += [f"{index + 1}: {time}{moment.score:.2f}" for time, moment in zip(times, row, strict=True)]
         titles += [""] * (width - len(row))
         colours += [_VERDICT_COLOURS[verdicts[index].verdict]] * width
     return grid(images, titles, width if width > 1 else min(8, max(1, len(images))), colours)
@@ -141,4 +147,4 @@ def gallery(people: Sequence[Person], verdicts: Sequence[Verdict]) -> Figure:
 def _chosen(people: Sequence[Person], verdicts: Sequence[Verdict]) -> list[int]:
     """Indices of the people to show, among those of whom crops were kept, in their order."""
     kept = [index for index, person in enumerate(people) if person.gallery]
-    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].verdict == JUDGED_AI, len(people[i].sightings))))
+    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].verdict == JUDGED_AI, people[i].looks)))

@@ -2,6 +2,7 @@
 
 import json
 from html import escape
+from math import ceil, floor
 from pathlib import Path
 
 import aiface
@@ -10,8 +11,8 @@ from aiface.detector import Detector
 from aiface.embed import data_url
 from aiface.files import sha256, write_text
 from aiface.overlay import COLOURS
+from aiface.person import Person
 from aiface.pipeline import Analysis
-from aiface.session import Person
 from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
 
 WORDS = {REAL: "looks real", AI: "looks AI-generated", INCONCLUSIVE: "inconclusive"}
@@ -54,19 +55,32 @@ def sentence(verdict: Verdict) -> str:
 
 
 def people_lines(analysis: Analysis) -> list[str]:
-    """One line per person: `person 1, 0.0 to 9.8 s: looks real, score 0.03 ...`."""
+    """One line per person: `person 1, 0.0 to 9.8 s, found 49 times: looks real, score 0.03 ...`.
+
+    It ends with the spans that look generated, as in `...; 0:00-0:04 looks generated`.
+    """
     if not analysis.people:
         return [f"nobody: {WORDS[analysis.verdict.verdict]}, {analysis.error or sentence(analysis.verdict)}"]
     judged = zip(analysis.people, analysis.verdicts, strict=True)
     return [
-        f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.verdict]}, {sentence(verdict)}"
+        f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.verdict]}, "
+        f"{sentence(verdict)}{_spans(verdict)}"
         for number, (person, verdict) in enumerate(judged, 1)
     ]
 
 
 def _when(person: Person, moving: bool) -> str:
-    first, last = person.sightings[0].time, person.sightings[-1].time
-    return f", {first:.1f} to {last:.1f} s" if moving else ""
+    times = "once" if person.looks == 1 else f"{person.looks} times"
+    return f", {person.first_time:.1f} to {person.last_time:.1f} s, found {times}" if moving else ""
+
+
+def _spans(verdict: Verdict) -> str:
+    spans = ", ".join(f"{_clock(floor(start))}-{_clock(ceil(end))}" for start, end in verdict.ai_spans)
+    return f"; {spans} looks generated" if spans else ""
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02}"
 
 
 def write_report(analysis: Analysis, detector: Detector, out: str | Path) -> Path:
@@ -81,7 +95,7 @@ def write_report(analysis: Analysis, detector: Detector, out: str | Path) -> Pat
 
 
 def as_json(analysis: Analysis, detector: Detector) -> dict:
-    """The row of `analyze --json` with every sighting, the performance and what is needed to repeat it."""
+    """The row of `analyze --json` with every scored look, the performance and what is needed to repeat it."""
     row = analysis.row()
     for entry, person in zip(row["people"], analysis.people, strict=True):
         entry["sightings"] = [{"time": s.time, "score": s.score, "box": list(s.box)} for s in person.sightings]

@@ -2,42 +2,28 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from heapq import nlargest
+from dataclasses import replace
 
 import numpy as np
 
-from aiface.crop import crop_face, face_quad, sharpness
+from aiface.crop import crop_face
 from aiface.detector import Detector
-from aiface.faces import Face, FaceFinder
+from aiface.faces import FaceFinder
+from aiface.moments import MOMENTS, Moments
+from aiface.person import Person, sight
+from aiface.spans import ai_spans
 from aiface.steady import Steady
 from aiface.tracking import ShotDetector, Tracker
-from aiface.verdict import AI, Sighting, Verdict, judge_person
+from aiface.trail import Trail
+from aiface.verdict import AI, INCONCLUSIVE, Sighting, Verdict, judge_person
 from aiface.video import Frame
 
-GALLERY = 8  # crops kept of each person
 GALLERIES = 32  # people of whom crops are kept: a film has thousands
+PEOPLE = 10_000  # who are remembered at all: before a camera that never stops there are more
 
-
-@dataclass
-class Person:
-    """Someone followed through a clip, or one face of an image.
-
-    gallery: up to 8 pairs of a `Sighting` and its crop, uint8 `(256, 256, 3)`: the largest usable faces. Empty for
-    some where many people come by.
-    """
-
-    id: int
-    sightings: list[Sighting] = field(default_factory=list)
-    gallery: list[tuple[Sighting, np.ndarray]] = field(default_factory=list)
-
-    def see(self, sighting: Sighting, crop: np.ndarray) -> None:
-        """Add a look at this person."""
-        self.sightings.append(sighting)
-        seen = [*self.gallery, (sighting, crop)]
-        self.gallery = nlargest(GALLERY, seen, key=lambda pair: (pair[0].flaw is None, pair[0].side))
+Sightings = list[tuple[Person, Sighting]]
 
 
 class Stopwatch:
@@ -45,7 +31,6 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self.calls: dict[str, int] = defaultdict(int)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -55,7 +40,6 @@ class Stopwatch:
             yield
         finally:
             self.seconds[stage] += time.perf_counter() - start
-            self.calls[stage] += 1
 
     def timed(self, stage: str, items: Iterable) -> Iterator:
         """Pass `items` on, timing how long each takes to come."""
@@ -67,77 +51,141 @@ class Stopwatch:
                 return
             yield item
 
-    def table(self) -> dict[str, float]:
-        """Mean milliseconds a call, by stage."""
-        return {stage: 1000 * seconds / self.calls[stage] for stage, seconds in self.seconds.items()}
+    def table(self, frames: int) -> dict[str, float]:
+        """Milliseconds for each of so many frames, by stage."""
+        return {stage: 1000 * seconds / frames for stage, seconds in self.seconds.items()} if frames else {}
 
 
 class Session:
-    """Everything seen so far in one clip or camera, frame by frame.
+    """Everything seen so far in one clip or camera, frame by frame, in memory that is bounded but for `every` look.
 
-    people: by track id. duration: seconds that the clip is said to last, or None.
+    Faces are found, told apart and compared in each frame, but scored only when somebody asks, each look once: a
+    person's `moments` when they have left or are judged, and what is shown while watching.
+
+    people: by track id. frames: how many there were. duration: seconds that the clip is said to last, or None.
+    forgotten: how many who left are no longer among `people`. moments: of each person that are scored at most; None
+    scores every look. trails: whether to remember where faces were at every look.
     """
 
-    def __init__(self, finder: FaceFinder, detector: Detector, moving: bool = True):
+    def __init__(
+        self,
+        finder: FaceFinder,
+        detector: Detector,
+        moving: bool = True,
+        moments: int | None = MOMENTS,
+        trails: bool = False,
+    ):
         self.people: dict[int, Person] = {}
+        self.frames = self.forgotten = 0
         self.duration: float | None = None
         self.stopwatch = Stopwatch()
         self.moving = moving
+        self._moments, self._trails = moments, trails
         self._finder, self._detector = finder, detector
         self._tracker, self._shots = Tracker(), ShotDetector()
         self._steady = Steady(detector.calibration)
+        self._followed: dict[int, Person] = {}
+        self._with_crops: dict[int, Person] = {}
 
-    def update(self, frame: Frame) -> list[tuple[Person, Sighting]]:
-        """Find, tell apart and score the faces in a frame; each comes back with the person it belongs to."""
+    def update(self, frame: Frame) -> Sightings:
+        """Find and tell apart the faces in a frame; each comes back with the person it belongs to, not scored yet."""
         with self.stopwatch("find"):
             faces = self._finder(frame.image)
         with self.stopwatch("crop"):
-            crops = [crop_face(frame.image, face) for face in faces]
-        with self.stopwatch("score"):
-            scores = self._detector.score(np.stack(crops)) if crops else ()
+            sightings = [sight(face, crop_face(frame.image, face), frame.time) for face in faces]
+        if self._moments is None:
+            self.score(sightings)
         if self._shots.is_cut(frame.image):
             self._tracker.end_all()
         ids = self._tracker.update(np.array([face.box for face in faces]), frame.time)
-        return [self._see(*seen, frame.time) for seen in zip(ids, faces, crops, scores, strict=True)]
+        seen = [(self._see(id, sighting), sighting) for id, sighting in zip(ids, sightings, strict=True)]
+        self.frames += 1
+        self._save_crops(seen)
+        self._part()
+        return seen
 
-    def _see(self, id: int, face: Face, crop: np.ndarray, score: float, at: float) -> tuple[Person, Sighting]:
-        sighting = sight(face, crop, score, at)
+    def _see(self, id: int, sighting: Sighting) -> Person:
         person = self.people.get(id) or self._newcomer(id)
-        person.see(sighting, crop)
-        self.people[id] = person  # last: an interrupt leaves nobody here who was never seen
-        return person, sighting
+        person.see(sighting)
+        self.people[id] = self._followed[id] = person  # last: an interrupt leaves nobody here who was never seen
+        return person
 
     def _newcomer(self, id: int) -> Person:
-        """Someone new; crops of another make room for theirs: of one not judged AI, and seen least."""
-        kept = [person for person in self.people.values() if person.gallery]
-        if len(kept) >= GALLERIES:
-            min(kept, key=lambda other: (self.judge(other).verdict == AI, len(other.sightings))).gallery.clear()
-        return Person(id)
+        """Someone new; crops of one who left make room for theirs: of one not judged AI, and seen least."""
+        every, trail = [] if self._moments is None else None, Trail() if self._trails else None
+        person = Person(id, Moments(self._moments or MOMENTS), every, trail)
+        if len(self._with_crops) >= GALLERIES and (left := _least(self._with_crops)):
+            self._with_crops.pop(left.id).drop_crops()
+        if len(self._with_crops) < GALLERIES:
+            self._with_crops[id] = person
+        return person
+
+    def _save_crops(self, seen: Sightings) -> None:
+        """In a crowd, score the moments of those beyond the 32 at once, and keep no crops of them."""
+        others = [(person, sighting) for person, sighting in seen if person.id not in self._with_crops]
+        self.score([sighting for person, sighting in others if sighting in person.moments])
+        for person, _ in others:
+            person.drop_crops()
+
+    def _part(self) -> None:
+        """Conclude on those who left, and forget the least of them where they are too many."""
+        ids = {track.id for track in self._tracker.tracks}
+        left = [person for id, person in self._followed.items() if id not in ids]
+        self.score([moment for person in left for moment in person.sightings])
+        for person in left:
+            person.verdict = self._final(person)
+            self._steady.forget(person.id)
+            del self._followed[person.id]
+        while len(self.people) > PEOPLE and (least := _least(self.people)):
+            self._with_crops.pop(least.id, None)
+            del self.people[least.id]
+            self.forgotten += 1
+
+    def score(self, sightings: Sequence[Sighting]) -> None:
+        """Score those looks that have no score yet, together."""
+        with self.stopwatch("score"):
+            if new := [sighting for sighting in sightings if sighting.score is None]:
+                scores = self._detector.score(np.stack([sighting.crop for sighting in new]))
+                for sighting, score in zip(new, scores, strict=True):
+                    sighting.score = float(score)
 
     def judge(self, person: Person) -> Verdict:
-        """The person's verdict on what was seen so far: quick enough for each frame."""
-        return judge_person(person.sightings, self._detector.calibration, self.moving)
+        """The person's verdict on what was seen so far, without a look at how stable its scores are."""
+        sightings = person.sightings
+        self.score(sightings)
+        return judge_person(sightings, self._detector.calibration, self.moving)
 
-    def shown(self, person: Person) -> Verdict | None:
-        """What to show of a person while watching: see `Steady`. Call it once for each look."""
-        return self._steady(person.id, person.sightings)
+    def shown(self, seen: Sightings) -> list[Verdict | None]:
+        """What to show of the people seen in a frame while watching, see `Steady`: their faces are scored, together."""
+        self.score([sighting for _, sighting in seen])
+        return [self._steady(person.id, replace(sighting, crop=None)) for person, sighting in seen]
 
     def conclude(self) -> list[Verdict]:
         """The final verdict on each of `people`: as `judge` has it, if the score is stable too."""
-        return [
-            judge_person(person.sightings, self._detector.calibration, self.moving, self._spread(person))
-            for person in self.people.values()
-        ]
+        self.score([moment for person in self._followed.values() for moment in person.sightings])
+        return [person.verdict or self._final(person) for person in self.people.values()]
+
+    def _final(self, person: Person) -> Verdict:
+        calibration, verdict = self._detector.calibration, self.judge(person)
+        spans = ai_spans(person.moments, calibration, person.first_time, person.last_time) if self.moving else ()
+        if verdict.verdict == INCONCLUSIVE and not spans:
+            return verdict
+        spread = self._spread(person)
+        verdict = judge_person(person.sightings, calibration, self.moving, spread)
+        stable = spread is None or spread <= calibration.unstable_above
+        return replace(verdict, ai_spans=spans if stable else ())
 
     def _spread(self, person: Person) -> float | None:
         """The median over the usable faces of the person's gallery, None if there are none."""
-        usable = [(crop, sighting.score) for sighting, crop in person.gallery if sighting.flaw is None]
+        usable = [moment for moment in person.gallery if moment.flaw is None]
         if not usable:
             return None
-        crops, scores = map(np.array, zip(*usable, strict=True))
-        return float(np.median(self._detector.spread(crops, scores)))
+        crops, scores = np.stack([m.crop for m in usable]), np.array([m.score for m in usable], np.float32)
+        with self.stopwatch("score"):
+            return float(np.median(self._detector.spread(crops, scores)))
 
 
-def sight(face: Face, crop: np.ndarray, score: float, at: float) -> Sighting:
-    """What is remembered of a face seen `at` seconds."""
-    return Sighting(at, face.box, float(score), face_quad(face.landmarks).side, sharpness(crop))
+def _least(people: dict[int, Person]) -> Person | None:
+    """Of those who left the one who matters least: not judged AI, and seen least."""
+    left = [person for person in people.values() if person.verdict]
+    return min(left, key=lambda person: (person.verdict.verdict == AI, person.looks), default=None)

@@ -1,8 +1,8 @@
 """A verdict to show while watching: of the last moments, and without flicker. A final verdict has no part in this."""
 
-from bisect import bisect_left
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from scipy.special import expit, logit
 
@@ -11,9 +11,19 @@ from aiface.verdict import AI, CLIP, INCONCLUSIVE, MIN_FACES, REAL, Sighting, Ve
 
 RECENT = 2.0  # seconds of looks that are pooled, so that a face that changes is noticed
 LOOKS = 2 * MIN_FACES  # at least so many, however slowly they come
+MOST = 64  # and at most
 MARGIN = 1.0  # in logits: a pooled score this far beyond a threshold changes the verdict at once
 HOLD = 3.0  # seconds: one that stays beyond it by less does so after this time
 _ORDER = (REAL, INCONCLUSIVE, AI)
+
+
+@dataclass
+class _Watched:
+    """What is shown of a person, when a look last agreed with it, and the last looks."""
+
+    agreed: float
+    shown: Verdict | None = None
+    looks: deque[Sighting] = field(default_factory=lambda: deque(maxlen=MOST))
 
 
 class Steady:
@@ -25,21 +35,26 @@ class Steady:
 
     def __init__(self, calibration: Calibration):
         self._calibration = calibration
-        self._shown: dict[int, tuple[Verdict | None, float]] = {}  # and when a look last agreed with it
+        self._watched: dict[int, _Watched] = {}
 
-    def __call__(self, id: int, sightings: Sequence[Sighting]) -> Verdict | None:
-        """What to show of a person after the last of all looks at them; None until three were good enough."""
-        now = sightings[-1].time
-        shown, agreed = self._shown.get(id, (None, now))
-        found = judge_person(recent(sightings), self._calibration, moving=True)
+    def __call__(self, id: int, sighting: Sighting) -> Verdict | None:
+        """What to show of a person after another scored look at them; None until three were good enough."""
+        now = sighting.time
+        person = self._watched.setdefault(id, _Watched(agreed=now))
+        found = judge_person(_recent(person.looks, sighting), self._calibration, moving=True)
         if found.faces < MIN_FACES:
             found = None
-        answer = shown if shown and now - agreed < HOLD else found
-        if found and answer is shown:
-            answer = replace(found, verdict=self._within_reach(shown.verdict, found.score))
-        verdicts = [verdict and verdict.verdict for verdict in (answer, found)]
-        self._shown[id] = answer, now if verdicts[0] == verdicts[1] else agreed
+        answer = person.shown if person.shown and now - person.agreed < HOLD else found
+        if found and answer is person.shown:
+            answer = replace(found, verdict=self._within_reach(person.shown.verdict, found.score))
+        person.shown = answer
+        if (answer and answer.verdict) == (found and found.verdict):
+            person.agreed = now
         return answer
+
+    def forget(self, id: int) -> None:
+        """Let go of a person who won't come again."""
+        self._watched.pop(id, None)
 
     def _within_reach(self, shown: str, score: float) -> str:
         """The verdict nearest to the one shown that a score within the margin of this one gives."""
@@ -48,7 +63,9 @@ class Steady:
         return _ORDER[min(max(_ORDER.index(shown), low), high)]
 
 
-def recent(sightings: Sequence[Sighting]) -> Sequence[Sighting]:
-    """The looks of the last 2 s, but at least 6 where there are."""
-    first = bisect_left(sightings, sightings[-1].time - RECENT, key=lambda sighting: sighting.time)
-    return sightings[max(0, min(first, len(sightings) - LOOKS)) :]
+def _recent(looks: deque[Sighting], sighting: Sighting) -> Sequence[Sighting]:
+    """Add one to the looks of the last 2 s, but at least 6 where there are."""
+    looks.append(sighting)
+    while len(looks) > LOOKS and looks[0].time < sighting.time - RECENT:
+        looks.popleft()
+    return looks

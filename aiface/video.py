@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Generator
+from math import inf
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,9 @@ from aiface.frames import IMAGE_STEP, Frame, Picture, VideoSource, sample
 __all__ = ["Frame", "open_video", "sample"]
 
 
-def open_video(source: str | Path | int, capture: Callable[[int], object] = cv2.VideoCapture) -> VideoSource:
+def open_video(
+    source: str | Path | int, capture: Callable[[int], object] = cv2.VideoCapture, rate: float = inf
+) -> VideoSource:
     """Open a video file, a URL (http, https, rtsp), a camera number or a folder of images.
 
     The result is a context manager to iterate once, for each `Frame` in presentation order, upright and with
@@ -28,19 +31,20 @@ def open_video(source: str | Path | int, capture: Callable[[int], object] = cv2.
       to the next keyframe, since what refers to them is smeared;
     - `skipped`: pairs of the name of an image in the folder that can't be read, and the reason.
 
-    `capture` makes a camera from its number, as `cv2.VideoCapture` does. Raises `VideoError` when there is
-    nothing to read, and when a camera gives no frame for 5 seconds.
+    `capture` makes a camera from its number, as `cv2.VideoCapture` does. `rate` is how many frames a second will be
+    `sample`d: a clip's decoder may leave out others, as long as those that remain come twice as often, and at least
+    every 0.1 s. Raises `VideoError` when there is nothing to read, and when a camera gives no frame for 5 seconds.
     """
-    opened = _choose(source, capture)
+    opened = _choose(source, capture, rate)
     opened.start()
     return opened
 
 
-def _choose(source: str | Path | int, capture: Callable[[int], object]) -> VideoSource:
+def _choose(source: str | Path | int, capture: Callable[[int], object], rate: float) -> VideoSource:
     if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
         return Camera(int(source), capture)
     if isinstance(source, str) and re.match(r"(https?|rtsps?)://", source, re.IGNORECASE):
-        return Clip(source, re.sub(r"//[^/@]*@", "//", source))  # a camera's URL may hold its password
+        return Clip(source, re.sub(r"//[^/@]*@", "//", source), rate)  # a camera's URL may hold its password
     path = Path(source)
     if path.is_dir():
         return _Folder(path)
@@ -48,7 +52,7 @@ def _choose(source: str | Path | int, capture: Callable[[int], object]) -> Video
         raise VideoError(f"{path}: expected a video or a folder of images, found neither; check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(f"{path}: expected a video, found an empty file; get another copy of it")
-    return Clip(str(path.resolve()), str(path))  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+    return Clip(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
 
 
 class _Folder(VideoSource):

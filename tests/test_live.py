@@ -251,7 +251,7 @@ def slow_detector(pause):
         time.sleep(pause)
         return real.score(crops)
 
-    return SimpleNamespace(score=score, calibration=real.calibration, looks=looks)
+    return SimpleNamespace(score=score, spread=real.spread, calibration=real.calibration, looks=looks)
 
 
 def test_the_picture_stays_fluent_while_scoring_is_slow():

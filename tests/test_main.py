@@ -16,7 +16,7 @@ from aiface.calibration import Calibration
 from aiface.shards import CropSet
 
 KEYS = ["path", "verdict", "score", "people", "reasons", "error"]
-PERSON_KEYS = ["verdict", "score", "faces", "first_s", "last_s", "reasons"]
+PERSON_KEYS = ["verdict", "score", "looks", "scored", "faces", "first_s", "last_s", "ai_intervals_s", "reasons"]
 ROOT = Path(__file__).parents[1]
 
 

@@ -23,12 +23,29 @@ def updates(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("looks", "step", "pictures"), [(1, 0.0, 1), (20, INTERVAL / 5, 4), (20, INTERVAL * 1.01, 20), (5, 3.0, 5)]
+    ("looks", "step", "work", "pictures"),
+    [
+        (1, 0.0, 0.0, 1),
+        (20, INTERVAL / 5, 0.0, 4),
+        (20, INTERVAL * 1.01, 0.0, 20),
+        (5, 3.0, 0.0, 5),
+        (20, 0.25, 1.0, 5),  # where scoring is slow, half of the time remains for the rest
+        (20, 0.25, 0.1, 20),
+    ],
 )
-def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, looks, step, pictures):
+def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, looks, step, work, pictures):
     now = [50.0]
     monkeypatch.setattr(notebook, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    session = Session(scene.Finder(), scene.detector())
+    detector, scored = scene.detector(), []
+    score = detector.score
+
+    def slow(crops):
+        now[0] += work
+        scored.append(len(crops))
+        return score(crops)
+
+    monkeypatch.setattr(detector, "score", slow)
+    session = Session(scene.Finder(), detector)
     session.duration = 4.0
     with LivePicture(width=160) as live:
         for index in range(looks):
@@ -38,5 +55,6 @@ def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, loo
         assert live._bar.n == pytest.approx(0.2 * (looks - 1))  # every look counts
         assert live._bar.total == 4.0
     assert len(updates) == pytest.approx(pictures, abs=1)
+    assert scored == [1] * len(updates)  # what isn't shown is not scored
     assert {image.size for image in updates} == {(160, 160 * HEIGHT // WIDTH)}
     assert np.asarray(updates[0])[2:6, 2:20].min() < 60  # pictures a second, on black

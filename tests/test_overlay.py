@@ -10,49 +10,33 @@ from aiface import overlay
 from aiface.errors import VideoError
 from aiface.overlay import (
     COLOURS,
-    LINGER,
     annotate,
     annotate_image,
     annotate_video,
-    box_at,
     draw,
     label,
     live_marks,
     people_at,
 )
-from aiface.pipeline import analyze, analyze_video
-from aiface.session import Person, Session
+from aiface.person import Person
+from aiface.pipeline import Settings, analyze, analyze_video
+from aiface.session import Session
+from aiface.trail import LINGER, Trail
 from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
 from aiface.video import Frame, open_video
 
 BOX = (60, 50, 80, 90)
+TRAILS = Settings(trails=True)
 
 
 def person(*looks):
-    return Person(0, [Sighting(time, box, 0.5, 200, 9) for time, box in looks])
+    found = Person(0, trail=Trail())
+    for time, box in looks:
+        found.see(Sighting(time, box, 0.5, 200, 9))
+    return found
 
 
 MOVING = person((1.0, (0, 0, 10, 10)), (1.2, (20, 10, 10, 20)), (2.0, (20, 10, 30, 20)))
-
-
-@pytest.mark.parametrize(
-    ("time", "box"),
-    [
-        (0.0, None),
-        (0.99, None),  # not yet there
-        (1.0, (0, 0, 10, 10)),
-        (1.05, (5, 2.5, 10, 12.5)),
-        (1.1, (10, 5, 10, 15)),
-        (1.2, (20, 10, 10, 20)),
-        (1.6, (20, 10, 20, 20)),
-        (2.0, (20, 10, 30, 20)),
-        (2.0 + LINGER, (20, 10, 30, 20)),
-        (2.01 + LINGER, None),
-        (99, None),
-    ],
-)
-def test_box_at(time, box):
-    assert box_at(MOVING, time) == (box and pytest.approx(box))
 
 
 def test_people_at():
@@ -157,7 +141,7 @@ def clip(tmp_path_factory):
     times = [*np.arange(0, 1, 1 / 20), *np.arange(1, 2.4, 1 / 10)]
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
     write_clip(path, times, people, (WIDTH, HEIGHT), tone=(0, 2.4))
-    return path, analyze_video(path, scene.Finder(), scene.detector())
+    return path, analyze_video(path, scene.Finder(), scene.detector(), TRAILS)
 
 
 def frames_of(path):
@@ -193,7 +177,7 @@ def test_an_annotated_clip_shows_each_persons_verdict(clip, tmp_path):
 
 def test_annotating_ends_where_the_analysis_ended(clip, tmp_path):
     path, _ = clip
-    short = analyze_video(path, scene.Finder(), scene.detector(), seconds=1.0)
+    short = analyze_video(path, scene.Finder(), scene.detector(), TRAILS, seconds=1.0)
     out = annotate_video(short, path, tmp_path / "out.mp4")
     assert frames_of(out)[-1].time == pytest.approx(1.0 + LINGER, abs=0.11)
 
@@ -207,7 +191,7 @@ def test_progress_sees_every_frame(clip, tmp_path):
 
 def test_a_clip_without_a_face_comes_back_plain(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", np.arange(5) / 10, lambda _: picture(), (WIDTH, HEIGHT))
-    analysis = analyze_video(path, scene.Finder(), scene.detector())
+    analysis = analyze_video(path, scene.Finder(), scene.detector(), TRAILS)
     for frame in frames_of(annotate(analysis, path, tmp_path)):
         assert np.abs(frame.image.astype(int) - picture()).max() < 8
 
@@ -216,7 +200,7 @@ def test_a_folder_of_images_is_annotated_without_sound(tmp_path):
     (tmp_path / "images").mkdir()
     for index in range(6):
         Image.fromarray(people(index)).save(tmp_path / "images" / f"{index}.png")
-    analysis = analyze_video(tmp_path / "images", scene.Finder(), scene.detector())
+    analysis = analyze_video(tmp_path / "images", scene.Finder(), scene.detector(), TRAILS)
     assert len(frames_of(annotate(analysis, tmp_path / "images", tmp_path))) == 6
 
 
@@ -237,6 +221,14 @@ def test_an_annotated_image_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         annotate_image(analysis, tmp_path / "out" / "annotated.png")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_without_trails_there_are_no_boxes_to_draw(clip, tmp_path):
+    path, _ = clip
+    analysis = analyze_video(path, scene.Finder(), scene.detector())
+    with pytest.raises(ValueError, match=r"expected an analysis by Settings\(trails=True\)"):
+        annotate(analysis, path, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_clip_that_is_gone(clip, tmp_path):

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -49,7 +50,8 @@ def test_two_people_in_a_clip(couple_clip):
     assert [verdict.faces for verdict in found.verdicts] == [15, 15]
     assert found.frames == 15
     assert found.seconds == pytest.approx(2.8)
-    assert found.people[0].sightings[-1].time == pytest.approx(2.8)
+    assert [person.looks for person in found.people] == [15, 15]
+    assert found.people[0].last_time == pytest.approx(2.8)
 
 
 def test_a_row_is_plain(couple_clip):
@@ -59,12 +61,36 @@ def test_a_row_is_plain(couple_clip):
     assert row["path"] == str(couple_clip)
     assert row["score"] == found.verdict.score > 0.9
     assert [list(person) for person in row["people"]] == [
-        ["verdict", "score", "faces", "first_s", "last_s", "reasons"]
+        ["verdict", "score", "looks", "scored", "faces", "first_s", "last_s", "ai_intervals_s", "reasons"]
     ] * 2
     assert row["people"][1] == {
-        "verdict": "real", "score": found.verdicts[1].score, "faces": 15,
-        "first_s": 0.0, "last_s": pytest.approx(2.8), "reasons": [],
+        "verdict": "real", "score": found.verdicts[1].score, "looks": 15, "scored": 15, "faces": 15,
+        "first_s": 0.0, "last_s": pytest.approx(2.8), "ai_intervals_s": [], "reasons": [],
     }  # fmt: skip
+    assert row["people"][0]["ai_intervals_s"] == [[0.0, pytest.approx(2.8)]]
+    assert json.loads(json.dumps(row)) == row
+
+
+def test_looks_and_those_that_were_scored_are_told_apart(couple_clip):
+    rate, (some, every) = 10.0, (None, None)
+    some = judge(couple_clip, settings=Settings(rate)).row()["people"]
+    every = judge(couple_clip, settings=Settings(rate, moments=None)).row()["people"]
+    assert [person["looks"] for person in some + every] == [29] * 4
+    assert all(9 <= person["scored"] == person["faces"] <= 16 for person in some)
+    assert [person["scored"] for person in every] == [29, 29]
+    for one, other in zip(some, every, strict=True):
+        assert (one["verdict"], one["first_s"], one["last_s"]) == (other["verdict"], other["first_s"], other["last_s"])
+        assert one["ai_intervals_s"] == other["ai_intervals_s"]
+        assert one["score"] == pytest.approx(other["score"], abs=0.01)
+
+
+def test_a_person_who_turns_ai_midway(tmp_path):
+    path = clip(tmp_path / "turns.mp4", lambda i: picture((100, 40, 100, RED if i >= 40 else BLUE)), count=80)
+    found = judge(path)
+    assert len(found.people) == 1
+    ((start, end),) = found.row()["people"][0]["ai_intervals_s"]
+    assert start == pytest.approx(4.0, abs=0.8)
+    assert end == pytest.approx(7.9, abs=0.11)
 
 
 def test_performance_is_told(couple_clip):
@@ -78,6 +104,12 @@ def test_as_many_frames_are_judged_as_asked(couple_clip, rate, frames):
     found = judge(couple_clip, settings=Settings(rate))
     assert found.frames == frames
     assert len(found.people) == 2  # at any rate, they are the same two
+
+
+@pytest.mark.parametrize("moments", [-1, 0, 5])
+def test_too_few_moments_for_a_verdict(moments):
+    with pytest.raises(ValueError, match="expected moments of at least 6, or None"):
+        Settings(moments=moments)
 
 
 @pytest.mark.parametrize("rate", [0, 1.9, -5, float("inf"), float("nan")])
@@ -99,6 +131,7 @@ def test_a_face_that_comes_last_is_seen(tmp_path):
     late = clip(tmp_path / "late.mp4", lambda index: picture(*[(100, 40, 90, RED)] * (index > 10)), count=15)
     (person,) = judge(late, settings=Settings(2)).people
     assert [sighting.time for sighting in person.sightings] == [pytest.approx(1.4)]
+    assert (person.first_time, person.last_time, person.looks) == (pytest.approx(1.4), pytest.approx(1.4), 1)
 
 
 def test_crops_are_taken_before_anything_is_drawn(couple_clip):
@@ -146,7 +179,9 @@ def interrupting(after):
 
 def test_an_interrupt_keeps_what_was_done(couple_clip, monkeypatch):
     opened = []
-    monkeypatch.setattr(pipeline, "open_video", lambda source: opened.append(open_video(source)) or opened[0])
+    monkeypatch.setattr(
+        pipeline, "open_video", lambda source, **options: opened.append(open_video(source, **options)) or opened[0]
+    )
     found = judge(couple_clip, interrupting(after=8))
     assert found.interrupted
     assert found.frames == 8
@@ -206,7 +241,7 @@ def test_an_interrupt_before_anything_was_judged(couple_clip):
 
 
 def camera(monkeypatch, fake):
-    monkeypatch.setattr(pipeline, "open_video", lambda source: open_video(source, fake))
+    monkeypatch.setattr(pipeline, "open_video", lambda source, **options: open_video(source, fake, **options))
     return fake
 
 
@@ -271,7 +306,8 @@ def test_faces_of_an_image(tmp_path):
     assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
     assert found.verdict == found.verdicts[0]
     assert (found.moving, found.frames, found.row()["people"][0]["last_s"]) == (False, 1, 0.0)
-    assert found.people[0].gallery[0][1].shape == (256, 256, 3)
+    assert found.people[0].gallery[0].crop.shape == (256, 256, 3)
+    assert (found.row()["people"][0]["looks"], found.row()["people"][0]["ai_intervals_s"]) == (1, None)
 
 
 def test_many_images_are_judged_each_for_itself(tmp_path, monkeypatch):

@@ -3,14 +3,15 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from aiface import plots
 from aiface.calibration import Calibration
 from aiface.embed import data_url, png
 from aiface.overlay import COLOURS
+from aiface.person import GALLERY, Person
 from aiface.pipeline import Analysis
-from aiface.session import GALLERY, Person
 from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 1.0)
@@ -23,8 +24,8 @@ CROPS = RNG.integers(0, 255, (9, 32, 32, 3)).astype(np.uint8)
 def person(looks, tone=128):
     found = Person(0)
     for index in range(looks):
-        sighting = Sighting(index / 5, (0, 0, 9, 9), 0.1 + 0.01 * index, 200, 9)
-        found.see(sighting, np.full((8, 8, 3), tone, np.uint8))
+        crop = np.full((8, 8, 3), tone, np.uint8)
+        found.see(Sighting(index / 5, (0, 0, 9, 9), 0.1 + 0.01 * index, 200, 9, crop=crop))
     return found
 
 
@@ -100,6 +101,17 @@ def test_timeline_names_people_as_the_report_does():
     np.testing.assert_allclose(axes.lines[1].get_xydata(), [(0, 0.1), (0.2, 0.11), (0.4, 0.12)])
 
 
+def test_a_timeline_shades_what_looks_generated():
+    analysis = clip(10, 3)
+    analysis.verdicts[1] = Verdict(AI, 0.9, ai_spans=((0.1, 0.2), (0.3, 0.4)))
+    (axes,) = plots.timeline(analysis, CALIBRATION).axes
+    _, *spans = axes.patches
+    assert [(span.get_x(), span.get_x() + span.get_width()) for span in spans] == [
+        pytest.approx((0.1, 0.2)), pytest.approx((0.3, 0.4)),
+    ]  # fmt: skip
+    assert {to_hex(span.get_facecolor()) for span in spans} == {to_hex(axes.lines[1].get_color())}
+
+
 def test_a_timeline_of_many_names_twelve():
     analysis = clip(*range(1, 31))
     analysis.verdicts[0] = Verdict(AI, 0.95)  # seen once, and yet what matters most
@@ -131,7 +143,7 @@ def test_gallery_of_an_image_stands_side_by_side():
 
 def test_gallery_of_many_shows_twelve_of_whom_crops_were_kept():
     people = [person(looks) for looks in range(2, 32)]
-    people[-1].gallery.clear()
+    people[-1].drop_crops()
     verdicts = [Verdict(REAL, 0.1)] * 29 + [Verdict(AI, 0.9)]
     shown = {int(title.split(":")[0]) for title in titles(plots.gallery(people, verdicts))}
     assert shown == set(range(18, 30))

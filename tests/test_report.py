@@ -10,6 +10,7 @@ from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface.files import sha256
+from aiface.person import Person
 from aiface.pipeline import Analysis, analyze, analyze_video
 from aiface.report import NOT_PROOF, as_html, as_json, people_lines, performance_line, sentence, write_report
 from aiface.verdict import AI, BETWEEN, INCONCLUSIVE, NO_FACE, REAL, Verdict
@@ -80,8 +81,8 @@ def test_sentence(verdict, expected):
 def test_the_page_of_a_clip(clip, page):
     assert page.tags[1] == ("head", {})
     assert "two.mp4 looks AI-generated score 1.00" in page.text
-    assert "person 1, 0.0 to 1.8 s: looks AI-generated, score 1.00" in page.text
-    assert "person 2, 0.0 to 1.8 s: looks real, score 0.00" in page.text
+    assert "person 1, 0.0 to 1.8 s, found 10 times: looks AI-generated, score 1.00" in page.text
+    assert "person 2, 0.0 to 1.8 s, found 10 times: looks real, score 0.00" in page.text
     for part in (
         "Scores over time",
         "Faces",
@@ -94,6 +95,21 @@ def test_the_page_of_a_clip(clip, page):
         assert part in page.text
     assert "Made by <the> tests." in page.text
     assert page.sources == ["data:image/png;base64,"] * 2
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ((), "from 9 usable faces"),
+        (((0.0, 4.0),), "; 0:00-0:04 looks generated"),
+        (((1.2, 1.8), (59.5, 3601.0)), "; 0:01-0:02, 0:59-60:01 looks generated"),
+    ],
+)
+def test_spans_are_told(spans, expected):
+    people, verdicts = [Person(0, looks=1)], [Verdict(AI, 0.9, None, 9, ai_spans=spans)]
+    (line,) = people_lines(Analysis("clip.mp4", True, people, verdicts))
+    assert line.startswith("person 1, 0.0 to 0.0 s, found once: looks AI-generated, score 0.90")
+    assert line.endswith(expected)
 
 
 def test_the_page_of_an_image(tmp_path):

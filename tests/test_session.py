@@ -3,8 +3,8 @@ import pytest
 import scene
 from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 
-from aiface.session import GALLERIES, GALLERY, Person, Session, Stopwatch, sight
-from aiface.verdict import AI, INCONCLUSIVE, REAL, TOO_FEW, TOO_SMALL, UNSTABLE, Sighting
+from aiface.session import GALLERIES, Session, Stopwatch
+from aiface.verdict import AI, INCONCLUSIVE, REAL, TOO_FEW, TOO_SMALL, UNSTABLE
 from aiface.video import Frame
 
 
@@ -26,6 +26,7 @@ def test_two_people_in_a_frame_are_judged_apart():
 def test_people_keep_their_scores_when_they_swap_rank():
     """The finder's order is by size; who is larger changes midway."""
     session, _ = watch([picture((20, 30, 70 + 4 * i, RED), (180, 40, 94 - 4 * i, BLUE)) for i in range(7)])
+    session.conclude()
     found = {session.judge(person).verdict: [s.score for s in person.sightings] for person in session.people.values()}
     assert set(found) == {AI, REAL}
     assert min(found[AI]) > 0.9
@@ -58,8 +59,8 @@ def test_what_is_shown_while_watching_is_of_the_last_moments():
     images = [picture((100, 40, 100, BLUE))] * 30 + [picture((100, 40, 100, RED))] * 11
     session, shown = Session(scene.Finder(), scene.detector()), []
     for index, image in enumerate(images):
-        ((person, _),) = session.update(Frame(image, 0.2 * index))
-        verdict = session.shown(person)
+        ((person, sighting),) = session.update(Frame(image, 0.2 * index))
+        (verdict,) = session.shown([(person, sighting)])
         shown.append(verdict and verdict.verdict)
     assert shown[:30] == [None] * 2 + [REAL] * 28
     assert shown[-1] == AI
@@ -110,8 +111,10 @@ def test_each_gets_their_own_final_verdict():
 def test_who_has_no_crops_left_keeps_their_verdict():
     session, _ = watch([LEFT_LIT] * 4, logits=by_side)
     (person,) = session.people.values()
-    person.gallery.clear()
-    assert session.conclude() == [session.judge(person)]
+    session.conclude()
+    person.drop_crops()
+    (verdict,) = session.conclude()
+    assert (verdict.verdict, verdict.reasons) == (session.judge(person).verdict, ()) == (AI, ())
 
 
 def test_nobody():
@@ -119,7 +122,7 @@ def test_nobody():
     assert session.conclude() == []
     assert seen == [[], [], []]
     assert session.people == {}
-    assert set(session.stopwatch.table()) == {"find", "crop", "score"}
+    assert set(session.stopwatch.table(session.frames)) == {"find", "crop", "score"}
 
 
 def test_the_image_is_left_as_it_is():
@@ -128,40 +131,147 @@ def test_the_image_is_left_as_it_is():
     watch([image])
 
 
-def look(index, side=100.0, sharpness=9.0):
-    return Sighting(index / 5, (0, 0, 9, 9), 0.5, side, sharpness), np.full((4, 4, 3), index, np.uint8)
+# How much is scored and kept
 
 
-def test_the_gallery_keeps_the_largest_usable_faces():
-    person = Person(0)
-    for index, side in enumerate([90, 500, 80, 100, 110, 120, 130, 70, 140, 150, 160, 100]):
-        person.see(*look(index, side, sharpness=0.1 if side == 500 else 9.0))
-        assert len(person.gallery) <= GALLERY
-    assert len(person.sightings) == 12
-    assert sorted(sighting.side for sighting, _ in person.gallery) == [100, 100, 110, 120, 130, 140, 150, 160]
-    assert all(crop[0, 0, 0] == round(sighting.time * 5) for sighting, crop in person.gallery)
+class Counting:
+    """The detector by colour, and how many crops it scored."""
+
+    def __init__(self, logits=by_colour):
+        self._real, self.scored = scene.detector(logits), []
+        self.calibration = self._real.calibration
+
+    def score(self, crops):
+        self.scored.append(len(crops))
+        return self._real.score(crops)
+
+    def spread(self, crops, scores):
+        return np.zeros(len(crops), np.float32)
 
 
-def test_the_gallery_takes_looks_that_are_alike():
-    """Equal sightings with other crops: arrays can't be compared as such."""
-    person = Person(0)
-    for _ in range(2 * GALLERY):
-        person.see(*look(1))
-    assert len(person.gallery) == GALLERY
+def kept(session):
+    """How many people a session remembers, of how many it has crops, and how many looks and crops these are."""
+    people = session.people.values()
+    crops = [sum(moment.crop is not None for moment in person.moments) for person in people]
+    return len(people), sum(map(bool, crops)), sum(len(list(person.moments)) for person in people), sum(crops)
+
+
+ONE, TWO = [(60, 50, 100, RED)], [(20, 30, 100, RED), (180, 40, 90, BLUE)]
+
+
+def stay(session, people, looks, step=0.2, begin=0):
+    """Go on with frames of the same people, whom the finder need not look for."""
+    image = picture(*people)
+    faces = scene.Finder()(image)
+    session._finder = lambda image: faces
+    for index in range(begin, begin + looks):
+        yield session.update(Frame(image, step * index))
+
+
+@pytest.mark.parametrize(
+    ("moments", "looks", "fewest", "most"),
+    [(16, 5, 5, 5), (16, 16, 16, 16), (16, 17, 9, 16), (16, 1000, 9, 16), (8, 1000, 5, 8), (None, 40, 40, 40)],
+)
+def test_each_is_scored_at_their_moments_once(moments, looks, fewest, most):
+    detector = Counting()
+    session = Session(None, detector, moments=moments)
+    list(stay(session, TWO, looks))
+    assert detector.scored == ([2] * looks if moments is None else [])  # nobody asked yet
+    verdicts = session.conclude()
+    assert session.conclude() == verdicts
+    for person, verdict, answer in zip(session.people.values(), verdicts, (AI, REAL), strict=True):
+        assert (verdict.verdict, person.looks) == (answer, looks)
+        assert fewest <= verdict.faces == len(person.sightings) <= most
+    assert sum(detector.scored) == sum(len(person.sightings) for person in session.people.values())
+    assert len(detector.scored) == (looks if moments is None else 1)  # several people's moments go together
+
+
+def test_to_be_watched_costs_a_score_a_look_and_changes_no_verdict():
+    watched, plain = (Session(None, Counting()) for _ in range(2))
+    for seen in stay(watched, TWO, 60):
+        watched.shown(seen)
+    assert watched._detector.scored == [2] * 60
+    list(stay(plain, TWO, 60))
+    assert watched.conclude() == plain.conclude()
+    assert sum(watched._detector.scored) == 120  # no look twice
+
+
+def test_twenty_thousand_looks_are_kept_as_few():
+    session = Session(None, Counting())
+    for index, seen in enumerate(stay(session, TWO, 10_000)):
+        if index % 10 == 0:
+            session.shown(seen)
+        if index % 500 == 499:
+            people, galleries, looks, crops = kept(session)
+            assert (people, galleries) == (2, 2)
+            assert looks == crops <= 32
+    assert [person.looks for person in session.people.values()] == [10_000] * 2
+    assert [len(watched.looks) <= 64 for watched in session._steady._watched.values()] == [True] * 2
+    assert all(look.crop is None for watched in session._steady._watched.values() for look in watched.looks)
+    assert [verdict.verdict for verdict in session.conclude()] == [AI, REAL]
+
+
+def test_every_look_is_remembered_without_its_crop():
+    session = Session(None, Counting(), moments=None)
+    list(stay(session, ONE, 500))
+    (person,) = session.people.values()
+    assert len(person.sightings) == 500
+    assert all(sighting.crop is None and sighting.score > 0.9 for sighting in person.sightings)
+    assert kept(session)[3] <= 16
 
 
 def test_a_film_of_many_people_does_not_fill_the_memory():
-    """A new shot every second frame, but the first person stays longest and keeps their crops."""
-    shots = [picture((100, 40, 100, RED))] * 5
+    """Each leaves before the next comes, but the first person stays longest and keeps their crops."""
+    session, begin = Session(None, Counting()), 0
     for index in range(2 * GALLERIES):
-        shots += [picture((100, 40, 90, BLUE), ground=(40, 200)[index % 2])] * 2
-    session, _ = watch(shots)
+        looks = 5 if index == 0 else 3
+        list(stay(session, [(100, 40, 90, BLUE)], looks, begin=begin))
+        begin += looks + 10
     people = list(session.people.values())
-    assert len(people) == 1 + 2 * GALLERIES
-    assert sum(bool(person.gallery) for person in people) == GALLERIES
+    assert kept(session)[:2] == (2 * GALLERIES, GALLERIES)
     assert len(people[0].gallery) == 5
     assert people[-1].gallery
-    assert all(person.sightings for person in people)
+    assert all(person.verdict.verdict == REAL for person in people[:-1])  # known as soon as they have left
+    assert [verdict.faces for verdict in session.conclude()] == [5] + [3] * (2 * GALLERIES - 1)
+
+
+def test_who_was_judged_ai_keeps_their_crops():
+    session, begin = Session(None, Counting()), 0
+    for index in range(GALLERIES + 5):
+        list(stay(session, [(100, 40, 90, RED if index == 3 else BLUE)], 3 if index == 3 else 4, begin=begin))
+        begin += 15
+    assert [bool(person.gallery) for person in session.people.values()] == [False] * 3 + [True] + [False] * 2 + [
+        True
+    ] * (GALLERIES - 1)
+
+
+def test_a_crowd_is_judged_though_crops_are_kept_of_some():
+    crowd = [(10 + 100 * (i % 8), 10 + 100 * (i // 8), 80, (RED, BLUE)[i % 2]) for i in range(GALLERIES + 8)]
+    image = picture(*crowd, width=820, height=520)
+    faces = scene.Finder()(image)
+    session = Session(lambda image: faces, Counting())
+    for index in range(100):
+        session.update(Frame(image, 0.2 * index))
+    people, galleries, looks, crops = kept(session)
+    assert (people, galleries) == (GALLERIES + 8, GALLERIES)
+    assert looks > crops > 0
+    verdicts = session.conclude()
+    assert sorted(verdict.verdict for verdict in verdicts) == [AI] * 20 + [REAL] * 20
+    assert min(verdict.faces for verdict in verdicts) >= 9
+    assert sum(session._detector.scored) <= people * 16 * 5  # n log n, not a hundred looks of each
+
+
+def test_before_a_camera_that_never_stops_the_least_are_forgotten(monkeypatch):
+    monkeypatch.setattr("aiface.session.PEOPLE", 6)
+    session, begin = Session(None, Counting()), 0
+    for index in range(20):
+        list(stay(session, [(100, 40, 90, RED if index == 2 else BLUE)], 8 if index == 5 else 3, begin=begin))
+        begin += 20
+    assert {2, 5, 19} <= set(session.people)
+    assert (len(session.people), session.forgotten) == (6, 14)
+    assert set(session._with_crops) <= set(session.people)
+    assert set(session._steady._watched) == set()
+    assert [verdict.verdict for verdict in session.conclude()].count(AI) == 1
 
 
 def test_an_interrupt_leaves_nobody_who_was_never_seen(monkeypatch):
@@ -169,27 +279,18 @@ def test_an_interrupt_leaves_nobody_who_was_never_seen(monkeypatch):
         raise KeyboardInterrupt
 
     session = Session(scene.Finder(), scene.detector())
-    monkeypatch.setattr("aiface.session.sharpness", interrupt)
+    monkeypatch.setattr("aiface.person.sharpness", interrupt)
     with pytest.raises(KeyboardInterrupt):
         session.update(Frame(picture((100, 40, 100, RED)), 0.0))
     assert session.people == {}
 
 
-def test_sight():
-    face = scene.face_in((10.0, 20.0, 100.0, 100.0))
-    crop = np.zeros((256, 256, 3), np.uint8)
-    found = sight(face, crop, np.float32(0.25), 1.5)
-    assert (found.time, found.box, found.sharpness) == (1.5, (10.0, 20.0, 100.0, 100.0), 0.0)
-    assert found.side == pytest.approx(90, rel=1e-4)
-    assert type(found.score) is float  # as JSON takes it
-    assert found.score == 0.25
-
-
 def test_stopwatch():
     stopwatch = Stopwatch()
     assert list(stopwatch.timed("read", [1, 2, 3])) == [1, 2, 3]
-    assert stopwatch.calls["read"] == 4  # the last finds the end
     with pytest.raises(ZeroDivisionError), stopwatch("find"):
         _ = 1 / 0
-    assert set(stopwatch.table()) == {"read", "find"}
-    assert all(milliseconds >= 0 for milliseconds in stopwatch.table().values())
+    stopwatch.seconds["find"] = 0.5
+    assert set(stopwatch.table(5)) == {"read", "find"}
+    assert stopwatch.table(5)["find"] == 100
+    assert stopwatch.table(0) == {}

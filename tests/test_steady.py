@@ -1,3 +1,4 @@
+from collections import deque
 from itertools import pairwise
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from scipy.special import expit, logit
 
 from aiface.calibration import Calibration
-from aiface.steady import HOLD, Steady, recent
+from aiface.steady import HOLD, MOST, Steady, _recent
 from aiface.verdict import AI, INCONCLUSIVE, MIN_FACES, MIN_SIDE, REAL, Sighting, judge_person
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.2)
@@ -18,11 +19,9 @@ def look(index, score, usable=True, rate=RATE):
 
 def watch(scores, steady=None, usable=None, rate=RATE):
     """The verdict shown after each look, as a list of words or None."""
-    steady, sightings = steady or Steady(CALIBRATION), []
-    shown = []
+    steady, shown = steady or Steady(CALIBRATION), []
     for index, score in enumerate(scores):
-        sightings.append(look(index, score, usable is None or usable[index], rate))
-        verdict = steady(0, sightings)
+        verdict = steady(0, look(index, score, usable is None or usable[index], rate))
         shown.append(verdict and verdict.verdict)
     return shown
 
@@ -64,7 +63,8 @@ def test_without_hysteresis_these_would_flicker():
     for threshold in (CALIBRATION.real_below, CALIBRATION.ai_from):
         scores = swinging(threshold, 0.9, period=5.5)
         looks = [look(index, score) for index, score in enumerate(scores)]
-        plain = [judge_person(recent(looks[:n]), CALIBRATION, True).verdict for n in range(MIN_FACES, len(looks))]
+        kept = deque()
+        plain = [judge_person(_recent(kept, seen), CALIBRATION, True).verdict for seen in looks]
         assert changes(plain) > 10
 
 
@@ -126,15 +126,22 @@ def test_slow_looks_are_enough():
 
 def test_people_are_held_apart():
     steady = Steady(CALIBRATION)
-    red, blue = ([look(index, score) for index in range(5)] for score in (0.99, 0.01))
-    assert steady(1, red).verdict == AI
-    assert steady(2, blue).verdict == REAL
-    assert steady(1, red).verdict == AI
+    for index in range(5):
+        red, blue = steady(1, look(index, 0.99)), steady(2, look(index, 0.01))
+    assert (red.verdict, blue.verdict) == (AI, REAL)
+    steady.forget(2)
+    assert steady(2, look(5, 0.01)) is None
+    assert steady(1, look(5, 0.99)).verdict == AI
+    steady.forget(3)  # whoever that is
 
 
 @pytest.mark.parametrize(
-    ("count", "rate", "expected"), [(1, 5, 1), (4, 5, 4), (100, 5, 11), (100, 1, 6), (100, 20, 41), (5, 1, 5)]
+    ("count", "rate", "expected"),
+    [(1, 5, 1), (4, 5, 4), (100, 5, 11), (100, 1, 6), (100, 20, 41), (5, 1, 5), (500, 100, MOST)],
 )
 def test_recent(count, rate, expected):
     looks = [look(index, 0.5, rate=rate) for index in range(count)]
-    assert list(recent(looks)) == looks[-expected:]
+    kept = deque(maxlen=MOST)
+    for seen in looks:
+        _recent(kept, seen)
+    assert list(kept) == looks[-expected:]

@@ -465,6 +465,38 @@ def test_sample(times, rate, expected):
     assert [frame.time for frame in sample(frames, rate)] == pytest.approx(expected)
 
 
+PAUSES = [*seconds(30, 1 / 30), *(2 + at for at in seconds(30, 1 / 30))]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "times", "rate", "spared"),
+    [
+        ("mp4", seconds(90, 1 / 30), 5, True),
+        ("mkv", seconds(90, 1 / 25), 5, True),
+        ("mp4", seconds(90, 1 / 30), 15, False),  # without some there would be too few
+        ("mp4", seconds(30), 5, False),
+        ("mp4", PAUSES, 5, True),
+        ("h264", seconds(90, 1 / 30), 5, False),  # without timestamps each frame counts
+    ],
+)
+def test_a_clip_to_be_sampled_leaves_out_what_no_frame_refers_to(tmp_path, monkeypatch, suffix, times, rate, spared):
+    decoded = []
+    decode = decoding.Clip._decode
+    monkeypatch.setattr(decoding.Clip, "_decode", lambda clip: (decoded.append(f.pts) or f for f in decode(clip)))
+    path = write_clip(tmp_path / f"clip.{suffix}", times, lambda index: picture() // (1 + index % 2))
+    with open_video(path) as clip:
+        every = [frame.time for frame in sample(clip, rate)]
+    count, decoded[:] = len(decoded), []
+    with open_video(path, rate=rate) as clip:
+        some = [frame.time for frame in sample(clip, rate)]
+    assert (count, clip.warning) == (len(times), None)
+    assert (len(decoded) < count) == spared
+    assert len(some) == pytest.approx(len(every), abs=1)
+    assert np.abs(np.subtract(some[: len(every)], every[: len(some)])).max() <= 0.5 / rate + 1e-6
+    if suffix != "h264":
+        assert all(np.abs(np.subtract(times, at)).min() < 2e-3 for at in some)  # their own times
+
+
 @pytest.mark.parametrize("rate", [0, -1, float("nan")])
 def test_sample_refuses(rate):
     with pytest.raises(ValueError, match="expected a positive number of frames a second"):

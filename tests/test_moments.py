@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import scene
+
+from aiface.moments import FRONTAL, SHARP, STRETCH, Moments, frontality, quality
+from aiface.verdict import MIN_SIDE, Sighting
+
+
+def look(index, side=200.0, sharpness=9.0, front=1.0, rate=5):
+    return Sighting(index / rate, (0, 0, 9, 9), None, side, sharpness, front)
+
+
+def points(nose, turn=0.0, scale=1.0):
+    """Landmarks of a face whose eyes lie 40 px apart, the nose at x, y from the right one, turned in the image."""
+    upright = np.array([(0, 0), (40, 0), nose, (5, 45), (35, 45)], np.float64) * scale
+    cos, sin = np.cos(turn), np.sin(turn)
+    return np.float32(upright @ [(cos, sin), (-sin, cos)] + 100)
+
+
+@pytest.mark.parametrize(
+    ("nose", "expected"),
+    [((20, 25), 1), ((20, 5), 1), ((20, 40), 1), ((30, 25), 2 / 3), ((10, 25), 2 / 3), ((0, 25), 0.5), ((40, 25), 0.5),
+     ((60, 25), 1 / 3), ((-20, 25), 1 / 3)],
+)  # fmt: skip
+@pytest.mark.parametrize("turn", [0.0, 0.7, 3.0])
+def test_frontality_is_of_the_head_turned_aside(nose, expected, turn):
+    assert frontality(points(nose, turn)) == pytest.approx(expected, abs=1e-5)
+    assert frontality(points(nose, turn, scale=7)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_frontality_of_eyes_in_one_place():
+    assert 0 < frontality(np.zeros((5, 2))) <= 1
+    assert frontality(scene.face_in((0, 0, 90, 90)).landmarks) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (look(0, side=200), look(0, side=190)),
+        (look(0, sharpness=SHARP), look(0, sharpness=SHARP - 0.1)),
+        (look(0, front=FRONTAL), look(0, front=FRONTAL - 0.1)),
+        (look(0, side=100, sharpness=SHARP), look(0, side=200, sharpness=SHARP / 2.1)),
+    ],
+)
+def test_quality(better, worse):
+    assert 0 < quality(worse) < quality(better) <= 1
+
+
+@pytest.mark.parametrize("other", [look(0, side=500), look(0, side=256, sharpness=50), look(0, side=256, front=0.6)])
+def test_good_enough_is_good_enough(other):
+    assert quality(other) == quality(look(0, side=256)) == 1
+
+
+def test_the_best_of_each_stretch_is_kept():
+    """One look in sixteen is large, and so many there are in each of the last stretches."""
+    moments = Moments(4)
+    for index in range(64):
+        moments.add(look(index, side=256 if index % 16 == 11 else 100, rate=4))
+    assert [moment.time * 4 for moment in moments] == [11, 27, 43, 59]
+
+
+@pytest.mark.parametrize("size", [6, 16])
+@pytest.mark.parametrize("rate", [2, 5, 30])
+@pytest.mark.parametrize("count", [1, 3, 6, 16, 17, 40, 333, 5000])
+def test_there_are_few_spread_over_all_the_time(size, rate, count):
+    moments = Moments(size)
+    for index in range(count):
+        moments.add(look(index, rate=rate))
+        assert len(list(moments)) <= size
+    times = [moment.time for moment in moments]
+    assert times == sorted(times)
+    apart = min(count, int(count / rate / STRETCH))
+    assert len(times) >= min(apart, size // 2 + 1)
+    assert times[0] == 0
+    longest = max(np.diff([*times, (count - 1) / rate]), default=0)
+    assert longest <= max(2 / rate, 2 * STRETCH, 4 * count / rate / size)
+
+
+def test_a_long_pause_does_not_crowd_out_what_came_before():
+    moments = Moments(6)
+    for index in [*range(6), 3000]:
+        moments.add(look(index))
+    assert 4 <= len(list(moments)) <= 6
+    assert [moment.time for moment in moments][-1] == 600
+
+
+SMALL, BLURRED = {"side": MIN_SIDE - 1.0}, {"sharpness": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("looks", "kept"),
+    [
+        ([SMALL] * 3, [0, 1, 2]),
+        ([SMALL, {}, BLURRED], [1]),
+        ([BLURRED, SMALL, {}, {}, SMALL], [2, 3]),
+        ([SMALL] * 100 + [{}], [100]),
+        ([{}] * 3 + [SMALL] * 100 + [{}], [0, 1, 2, 103]),
+        ([SMALL] * 100 + [{}] * 6, [100, 101, 102, 103, 104, 105]),  # the stretches start short again
+    ],
+)
+def test_looks_that_cannot_be_judged_give_way(looks, kept):
+    moments = Moments(6)
+    for index, options in enumerate(looks):
+        moments.add(look(index, **options))
+    assert [round(moment.time * 5) for moment in moments] == kept
