@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from aiface.app import add_arguments as add_app_arguments
+from aiface.app import run as run_app
 from aiface.errors import AifaceError
 from aiface.files import WEIGHTS
 
@@ -57,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("camera", nargs="?", default="0", help="its number, or a URL or file (default 0)")
     live.set_defaults(run=_live)
 
+    app = commands.add_parser("app", help="judge files and browsers' cameras on a page of this machine (needs gradio)")
+    add_app_arguments(app)
+    app.set_defaults(run=run_app)
+
     for command in (analyze, live):
         command.add_argument(
             "--detector", default=DETECTOR, metavar="FOLDER", help="a bundle (default weights/mobilenet_v2)"
@@ -65,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
             "--precision", default="f32", choices=("f32", "auto", "int8"),
             help="f32: as Keras computes (default); auto: this CPU's fastest; int8: what `quantize` made",
         )  # fmt: skip
+        command.add_argument(
+            "--runtime", default="openvino", choices=("openvino", "keras"), help="keras: the reference, slower"
+        )
         command.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
 
     prepare = commands.add_parser("prepare", help="find and align the faces of data sets once, into shards of crops")
@@ -120,7 +129,7 @@ def _analyze(options: argparse.Namespace) -> int:
     from aiface.pipeline import Settings, analyze
     from aiface.report import WORDS, people_lines
 
-    detector, finder = load_detector(options.detector, precision=options.precision), load_finder(options.weights)
+    detector, finder = load_detector(options.detector, options.runtime, options.precision), load_finder(options.weights)
     failed = 0
     for analysis in analyze(options.paths, finder, detector, Settings(options.rate)):
         failed += analysis.error is not None
@@ -144,7 +153,7 @@ def _live(options: argparse.Namespace) -> int:
     from aiface.faces import load_finder
     from aiface.live import live
 
-    detector = load_detector(options.detector, precision=options.precision)
+    detector = load_detector(options.detector, options.runtime, options.precision)
     live(options.camera, load_finder(options.weights), detector)
     return 0
 

@@ -12,7 +12,7 @@ FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "quiet"),
     ("ahead", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
     ("blend", "dataset", "faces", "frames", "metadata"),
-    ("camera", "crop", "decoding", "provenance", "writer"),
+    ("camera", "crop", "decoding", "provenance", "upload", "writer"),
     ("explain", "image_statistics", "network", "openvino_runtime", "shards", "stability", "video"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut"),
     ("card", "copies", "evaluation", "traits", "verdict"),
@@ -23,6 +23,10 @@ FLOORS = (  # from the ground up
     ("audit_report", "clips", "overlay"),
     ("demo", "live", "notebook", "plots", "protocol"),
     ("report", "results"),
+    ("answer",),
+    ("judging",),
+    ("web",),
+    ("app",),
     ("__main__",),
 )
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
@@ -32,7 +36,8 @@ WITHOUT_KERAS = (
     "audit_report", "card", "stability", "verdict", "metadata", "provenance", "moments", "spans", "person", "trail",
 )  # fmt: skip
 KERAS_ON_DEMAND = (
-    "explain", "openvino_runtime", "detector", "session", "pipeline", "overlay", "live", "report", "__main__",
+    "answer", "app", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline", "overlay",
+    "live", "report", "__main__",
 )  # fmt: skip
 
 

@@ -1,0 +1,249 @@
+"""What the web app says, as HTML for people who never heard of a score. All that comes from outside is escaped."""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from aiface import plots
+from aiface.calibration import Calibration
+from aiface.detector import Detector
+from aiface.embed import data_url
+from aiface.files import folder_name, read_image
+from aiface.overlay import draw, people_at
+from aiface.person import Person
+from aiface.pipeline import Analysis
+from aiface.provenance import ABSENCE, Provenance
+from aiface.report import NOT_PROOF, WORDS, as_html, sentence
+from aiface.verdict import (
+    AI,
+    BETWEEN,
+    INCONCLUSIVE,
+    MIN_SIDE,
+    NO_FACE,
+    REAL,
+    TOO_BLURRED,
+    TOO_FEW,
+    TOO_SMALL,
+    UNSTABLE,
+    Verdict,
+)
+
+WIDTH = 720  # pixels: as wide as pictures are shown, and so many are sent
+PEOPLE = 12  # shown one by one
+MEANING = {
+    AI: "The detector finds in it what it learnt from generated faces, and finds so much of it in few real ones.",
+    REAL: "The detector finds in it little of what it learnt from generated faces. A new kind of generator may leave "
+    "none.",
+    INCONCLUSIVE: "The detector can't tell. That is an answer of its own: neither that a face is real nor that it is "
+    "generated.",
+}
+PLAIN = {
+    NO_FACE: "No face was found. The detector judges faces and nothing else.",
+    TOO_SMALL: f"The face is too small: under {MIN_SIDE} pixels across. A larger copy, or a close-up, may help.",
+    TOO_BLURRED: "The face is too blurred.",
+    TOO_FEW: "The face is in view for too short a time.",
+    BETWEEN: "The score lies where both real and generated faces are common.",
+    UNSTABLE: "The answer changes when the same picture is mirrored or saved anew, so it can't be relied on.",
+}
+CSS = """
+.aiface-verdict { color: white; border-radius: 8px; padding: .8rem 1rem; margin: 0 0 1rem }
+.aiface-verdict * { color: white !important; margin: 0 }
+.aiface-verdict h2 { font-size: 1.5rem }
+.aiface-real { background: rgb(34, 139, 87) } .aiface-ai { background: rgb(200, 30, 60) }
+.aiface-inconclusive { background: rgb(150, 110, 0) } .aiface-waiting { background: rgb(70, 80, 95) }
+.aiface img { max-width: 100%; height: auto; border-radius: 6px; margin: 0 }
+.aiface figure { margin: 0 0 1rem } .aiface progress { width: 100%; accent-color: rgb(40, 70, 130) }
+.aiface { overflow-wrap: anywhere }
+.aiface-crops { display: flex; flex-wrap: wrap; gap: .5rem }
+.aiface-crops figure { width: 5.5rem; margin: 0; text-align: center; font-size: .85rem }
+.aiface-wide { overflow-x: auto } .aiface-wide img { min-width: 42rem }
+.aiface-note { border-left: 4px solid rgb(150, 110, 0); padding: .2rem .8rem; margin: 0 0 1rem }
+.aiface a.aiface-button { display: inline-block; padding: .6rem 1rem; border-radius: 8px; color: white !important;
+  background: rgb(40, 70, 130); text-decoration: none; font-weight: 600 }
+a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px solid rgb(90, 140, 255) !important;
+  outline-offset: 2px }
+.gradio-container { width: 100%; max-width: 64rem !important; margin: 0 auto !important }
+#file .download { display: none } /* the server has deleted it */
+"""
+
+
+def progress(image: np.ndarray, at: float, end: float | None) -> str:
+    """A judged frame `at` seconds of a clip, with how much of it is done; `end` None where nobody knows."""
+    part = f' value="{min(at, end):.1f}" max="{end:.1f}"' if end else ""
+    of = f" of about {end:.0f}" if end else ""
+    words = f"{at:.0f}{of} seconds judged"
+    return _box(
+        '<p role="status"><strong>Judging...</strong></p>',
+        f'<p aria-hidden="true">{words}</p><p><progress aria-label="how much is judged"{part}>{words}</progress></p>',
+        _figure(image, f"The clip at {at:.1f} seconds, with a box around each face", WIDTH),
+    )
+
+
+def waiting(text: str) -> str:
+    """A line to show while there is nothing else yet."""
+    return _box(f'<p role="status"><strong>{escape(text)}</strong></p>')
+
+
+def problem(text: str) -> str:
+    """What kept a file from being judged, and what can be done."""
+    return _box(
+        '<div role="alert">', _banner("waiting", "This could not be judged", ""), f"<p>{escape(text)}</p></div>"
+    )
+
+
+def live(image: np.ndarray, shown: Sequence[Verdict | None]) -> str:
+    """A camera's picture, drawn into already, under the most suspicious of the verdicts shown on people in it."""
+    order = (REAL, INCONCLUSIVE, AI)
+    known = [verdict.verdict for verdict in shown if verdict]
+    if known:
+        state = max(known, key=order.index)
+        headline, more = _capital(WORDS[state]), _count(len(shown))
+    else:
+        state, headline = "waiting", "Looking..."
+        more = f"{_count(len(shown))}: hold still for a moment" if shown else "no face in view yet"
+    return _box(
+        _banner(state, headline, more), _figure(image, f"Your camera: {headline}, {more}", WIDTH), f"<p>{NOT_PROOF}</p>"
+    )
+
+
+def result(analysis: Analysis, detector: Detector, provenance: Provenance) -> str:
+    """Everything about a judged file, with the report to download. The file must still be there."""
+    verdict = analysis.verdict
+    return _box(
+        _banner(verdict.verdict, _capital(WORDS[verdict.verdict]), Path(analysis.path).name),
+        f"<p>{MEANING[verdict.verdict]}</p>",
+        _reasons(verdict.reasons),
+        f"<p>{NOT_PROOF}</p>",
+        *(f'<p class="aiface-note">Please note: {escape(warning)}.</p>' for warning in analysis.warnings),
+        _download(analysis, detector),
+        _sureness(verdict, detector.calibration),
+        _annotated(analysis),
+        _people(analysis),
+        _timeline(analysis, detector),
+        _origin(provenance),
+    )
+
+
+def _box(*parts: str) -> str:
+    return f'<div class="aiface">{"".join(parts)}</div>'
+
+
+def _banner(state: str, headline: str, below: str) -> str:
+    words = f"<h2>{escape(headline)}</h2><p>{escape(below)}</p>"
+    return f'<div class="aiface-verdict aiface-{state}" role="status">{words}</div>'
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _count(number: int) -> str:
+    return "1 face in view" if number == 1 else f"{number} faces in view"
+
+
+def _reasons(reasons: Iterable[str]) -> str:
+    return "".join(f"<p><strong>Why:</strong> {escape(PLAIN.get(reason, reason))}</p>" for reason in reasons)
+
+
+def _sureness(verdict: Verdict, calibration: Calibration) -> str:
+    if verdict.score is None:
+        return ""
+    if verdict.verdict == INCONCLUSIVE and BETWEEN not in verdict.reasons:
+        return (
+            f"<h3>How sure is this?</h3><p>There is a score, {verdict.score:.2f} on a scale from 0 (real) to 1 "
+            "(AI-generated), but for the reason above it does not count here.</p>"
+        )
+    real_below, ai_from = calibration.real_below, calibration.ai_from
+    return (
+        f"<h3>How sure is this?</h3><p>The score is <strong>{verdict.score:.2f}</strong> on a scale from 0 (real) to 1 "
+        f"(AI-generated). From {ai_from:.2f} on, which one in a hundred of the real faces it was checked on reached, "
+        f"the answer is “AI-generated”; below {real_below:.2f}, where one in ten of the generated ones lay, it is "
+        f"“real”; between these it is “inconclusive”. On pictures unlike those the detector errs more often.</p>"
+    )
+
+
+def _annotated(analysis: Analysis) -> str:
+    if analysis.moving or not analysis.people:
+        return ""
+    image = draw(read_image(analysis.path), people_at(analysis.people, analysis.verdicts, 0.0))
+    return _figure(image, "The picture, with a box and the answer at each face", WIDTH)
+
+
+def _people(analysis: Analysis) -> str:
+    judged = list(zip(analysis.people, analysis.verdicts, strict=True))
+    # as the timeline chooses: those judged AI, then those seen longest
+    order = sorted(range(len(judged)), key=lambda i: (judged[i][1].verdict != AI, -judged[i][0].looks))
+    shown = sorted(order[:PEOPLE])
+    more = f"<p>and {len(judged) - PEOPLE} more, who are in the report</p>" if len(judged) > PEOPLE else ""
+    parts = "".join(_person(i + 1, *judged[i], analysis.moving) for i in shown)
+    return f"<h3>People</h3>{parts}{more}" if judged else ""
+
+
+def _person(number: int, person: Person, verdict: Verdict, moving: bool) -> str:
+    times = f", in view from {person.first_time:.1f} to {person.last_time:.1f} seconds" if moving else ""
+    spans = ", ".join(f"{start:.1f} to {end:.1f}" for start, end in verdict.ai_spans)
+    crops = "".join(_crop(number, look.crop, look.time, look.score, moving) for look in person.gallery)
+    return (
+        f"<h4>Person {number}: {WORDS[verdict.verdict]}</h4><p>{escape(_capital(sentence(verdict)))}{times}.</p>"
+        f"{f'<p>Looks generated at seconds {spans}.</p>' if spans else ''}"
+        f'{_reasons(verdict.reasons)}<div class="aiface-crops">{crops}</div>'
+    )
+
+
+def _crop(number: int, crop: np.ndarray, at: float, score: float, moving: bool) -> str:
+    when = f" at {at:.1f} seconds" if moving else ""
+    caption = f"{at:.1f} s: {score:.2f}" if moving else f"score {score:.2f}"
+    return _figure(crop, f"Person {number}{when}, score {score:.2f}", 128, caption)
+
+
+def _timeline(analysis: Analysis, detector: Detector) -> str:
+    if not (analysis.moving and analysis.people):
+        return ""
+    source = data_url(plots.timeline(analysis, detector.calibration))
+    alt = "Chart of each person's score over time; the same figures are in the report"
+    return (
+        "<h3>Over time</h3><p>Each point is one look at a face; the shaded band is where the answer is "
+        f'“inconclusive”.</p><div class="aiface-wide" tabindex="0" role="group" aria-label="{alt}">'
+        f'<img alt="{alt}" src="{source}"></div>'
+    )
+
+
+def _origin(provenance: Provenance) -> str:
+    """What the file says of itself, apart from the verdict and without a part in it."""
+    says = "".join(f"<li>{escape(claim)}</li>" for claim in provenance.says_generated)
+    c2pa = provenance.c2pa
+    credentials = "; ".join(
+        filter(None, (c2pa.note, c2pa.generator, c2pa.signer and f"signed by {c2pa.signer}", *c2pa.problems))
+    )
+    return (
+        "<h3>What the file says of its own origin</h3><p>This has no part in the answer above. It is the word of "
+        "whoever wrote the file.</p>"
+        + (f"<p><strong>It says that AI made it, or a part of it:</strong></p><ul>{says}</ul>" if says else "")
+        + ("" if says else f"<p>Nothing in it says that AI made it. {escape(ABSENCE)}</p>")
+        + f"<p>Content credentials (a signed record of who made a picture and how): {escape(credentials)}.</p>"
+    )
+
+
+def _download(analysis: Analysis, detector: Detector) -> str:
+    page = as_html(analysis, detector).encode("utf-8", "replace")
+    source = "data:text/html;charset=utf-8;base64," + base64.b64encode(page).decode()
+    name = f"aiface-{folder_name(analysis.path)}.html"
+    return f'<p><a class="aiface-button" download="{escape(name)}" href="{source}">Download the report</a></p>'
+
+
+def _figure(image: np.ndarray, alt: str, width: int, caption: str = "") -> str:
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img alt="{escape(alt)}" src="{_jpeg_url(image, width)}">{below}</figure>'
+
+
+def _jpeg_url(image: np.ndarray, width: int) -> str:
+    """An RGB uint8 image, not wider or higher than `width` pixels, as a `data:` URL: nothing is left on the disk."""
+    picture, buffer = Image.fromarray(image), io.BytesIO()
+    picture.thumbnail((width, width))
+    picture.save(buffer, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

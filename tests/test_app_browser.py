@@ -1,0 +1,240 @@
+"""The web app end to end: the command with the shipped detector, in headless Chromium with a camera made of a clip."""
+
+import json
+import shutil
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+from clips import text
+from PIL import Image
+from served import free_port, served
+
+from aiface.demo import astronaut_clip
+from aiface.faces import YUNET_FILE
+from aiface.files import WEIGHTS
+from aiface.provenance import ABSENCE
+from aiface.report import NOT_PROOF
+
+CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+PATIENCE = 120  # seconds to wait at most for what must happen in the end
+WIDTHS = {"desktop": 1280, "phone": 390}
+ANSWERS = {"Looks real", "Looks AI-generated", "Inconclusive"}
+
+pytest.importorskip("gradio", reason="the web app needs gradio: pip install 'gradio>=6.31,<7'")
+webdriver = pytest.importorskip("selenium.webdriver", reason="driving a browser needs selenium: pip install selenium")
+pytestmark = [
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (apt install chromium-driver)"
+    ),
+    pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg to make the camera's picture"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, astronaut):
+    """Where the files to send lie."""
+    folder = tmp_path_factory.mktemp("sent")
+    astronaut_clip(folder / "clip.mp4", seconds=8)
+    Image.fromarray(astronaut).save(folder / "photo.png")
+    text(folder)
+    convert = ["ffmpeg", "-loglevel", "error", "-loop", "1", "-i", folder / "photo.png", "-t", "2", "-r", "10"]
+    subprocess.run([*convert, "-pix_fmt", "yuv420p", folder / "camera.y4m"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The folder for temporary files of the server."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def url(kept):
+    port = free_port()
+    with served(["-m", "aiface", "app", "--port", str(port)], TMPDIR=str(kept)) as line:
+        assert line == f"aiface: http://127.0.0.1:{port}/\n"
+        yield line.split()[1]
+    assert list(kept.iterdir()) == []  # nothing stays behind
+
+
+class Browser:
+    """A page of the app in a browser of its own."""
+
+    def __init__(self, driver, url):
+        self.driver = driver
+        driver.get(url)
+        self.wait("#file input[type=file]")
+
+    def find(self, selector):
+        return self.driver.find_elements("css selector", selector)
+
+    def until(self, condition):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.driver, PATIENCE).until(lambda driver: condition())
+
+    def wait(self, selector):
+        return self.until(lambda: self.find(selector))[0]
+
+    def read(self, selector):
+        """The text of an element that may be replaced at any moment."""
+        return self.driver.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+
+    def send(self, path):
+        self.find("#file input[type=file]")[0].send_keys(str(path))
+
+    def press(self, *keys):
+        webdriver.ActionChains(self.driver).send_keys(*keys).perform()
+
+    def focused(self):
+        """What the focused element is called for those who can't see it."""
+        return self.driver.execute_script(
+            "const e = document.activeElement; return (e.getAttribute('aria-label') || e.innerText || '').trim()"
+        )
+
+    def asked(self):
+        """The addresses of all that the browser asked for since last time, other than within the page."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        return [address for address in asked if not address.startswith(("data:", "blob:"))]
+
+    def errors(self):
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.fixture
+def browse(url, folder):
+    """`browse(width)` opens the app in another browser."""
+    with contextmanager(_browsers)(url, folder) as browse:
+        yield browse
+
+
+def _browsers(url, folder):
+    drivers = []
+
+    def browse(width=WIDTHS["desktop"]):
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for argument in (
+            "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking",
+            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={folder / 'camera.y4m'}", "--window-size=1280,900",
+        ):  # fmt: skip
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+        drivers.append(webdriver.Chrome(options, webdriver.ChromeService(DRIVER)))
+        if width < 500:
+            metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+            drivers[-1].execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        return Browser(drivers[-1], url)
+
+    try:
+        yield browse
+    finally:
+        for driver in drivers:
+            driver.quit()
+
+
+def assert_answer(found):
+    assert found in ANSWERS
+    if (WEIGHTS / YUNET_FILE).is_file():  # else MTCNN's landmarks give slightly other crops
+        assert found == "Looks real"
+
+
+def assert_for_everyone(page, width):
+    """It fits the width, every picture has a text, and every button a name."""
+    assert page.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    assert all(image.get_attribute("alt") for image in page.find("#verdict img, #seen img"))
+    unnamed = "return [...document.querySelectorAll('button')].filter(b => b.checkVisibility() && !b.innerText.trim()"
+    assert page.driver.execute_script(f"{unnamed} && !b.ariaLabel && !b.title).map(b => b.outerHTML)") == []
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_a_clip(browse, url, folder, width):
+    page = browse(width)
+    page.send(folder / "clip.mp4")
+    page.wait("#verdict progress")
+    assert "seconds judged" in page.read("#verdict") or page.find("#verdict .aiface-button")
+    page.wait("#verdict .aiface-button")
+    assert_answer(page.read("#verdict h2"))
+    words = page.read("#verdict")
+    for part in ("clip.mp4", NOT_PROOF, "How sure is this?", "Person 1", "Over time", ABSENCE):
+        assert part in words
+    assert len(page.find("#verdict .aiface-crops img")) >= 3
+    assert page.find("#verdict .aiface-button")[0].get_attribute("href").startswith("data:text/html")
+    assert_for_everyone(page, width)
+    asked = page.asked()
+    assert asked
+    assert [address for address in asked if not address.startswith(url)] == []
+    assert page.errors() == []
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_an_image_and_then_what_is_none(browse, folder, width):
+    page = browse(width)
+    page.send(folder / "photo.png")
+    page.wait("#verdict .aiface-button")
+    assert_answer(page.read("#verdict h2"))
+    assert_for_everyone(page, width)
+    page.find("#file button[aria-label=Clear]")[0].click()
+    page.until(lambda: page.read("#verdict").strip() == "")
+    page.send(folder / "text.mp4")
+    page.wait("#verdict [role=alert]")
+    assert page.read("#verdict h2") == "This could not be judged"
+    assert "text.mp4: expected a picture (such as JPEG, PNG, WebP) or a clip" in page.read("#verdict")
+    assert "Traceback" not in page.driver.page_source
+    assert_for_everyone(page, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_a_camera(browse, url, width):
+    page = browse(width)
+    next(tab for tab in page.find("[role=tab]") if tab.text == "Live camera").click()
+    page.until(lambda: [b for b in page.find("#camera button") if b.text == "Click to Access Webcam"])[0].click()
+    page.until(lambda: [b for b in page.find("#camera button") if b.text == "Record"])[0].click()
+    page.until(lambda: page.read("#seen h2") in {"Looking...", *ANSWERS})
+    page.until(lambda: page.read("#seen h2") in ANSWERS)
+    assert_answer(page.read("#seen h2"))
+    assert "1 face in view" in page.read("#seen")
+    assert NOT_PROOF in page.read("#seen")
+    assert page.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    assert [address for address in page.asked() if not address.startswith(url)] == []
+
+
+def test_two_clients_at_once(browse, folder):
+    one, two = browse(), browse()
+    one.send(folder / "clip.mp4")
+    two.send(folder / "photo.png")
+    for page, mine, other in ((two, "photo.png", "clip.mp4"), (one, "clip.mp4", "photo.png")):
+        page.wait("#verdict .aiface-button")
+        assert mine in page.read("#verdict")
+        assert other not in page.read("body")
+
+
+def test_closing_a_file_stops_its_judging(browse, folder, kept, tmp_path):
+    page = browse()
+    page.send(astronaut_clip(tmp_path / "long.mp4", seconds=100))
+    page.wait("#verdict progress")
+    assert list(kept.rglob("aiface-*/long.mp4"))
+    page.find("#file button[aria-label=Clear]")[0].click()
+    page.until(lambda: page.read("#verdict").strip() == "")
+    page.until(lambda: not [path for path in kept.rglob("long.mp4") if path.parent.name.startswith("aiface-")])
+
+
+def test_by_keyboard(browse, folder):
+    from selenium.webdriver.common.keys import Keys
+
+    page = browse()
+    page.send(folder / "photo.png")
+    page.wait("#verdict .aiface-button")
+    met = []
+    for _ in range(12):
+        page.press(Keys.TAB)
+        met.append(page.focused())
+    order = [met.index(name) for name in ("Picture or clip", "Clear", "Download the report")]
+    assert order == sorted(order)
+    tab = next(tab for tab in page.find("[role=tab]") if tab.text == "Live camera")
+    page.driver.execute_script("arguments[0].focus()", tab)
+    page.press(Keys.ENTER)
+    page.until(lambda: [b for b in page.find("#camera button") if b.text == "Click to Access Webcam"])
