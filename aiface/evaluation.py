@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from aiface.calibration import Calibration, threshold_at
+from aiface.calibration import Calibration
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 
@@ -101,8 +101,9 @@ def figures(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) ->
 
 
 def true_positive_rate(scores: np.ndarray, labels: np.ndarray, false_positive_rate: float) -> float:
-    """The share of AI faces above the lowest threshold that at most `false_positive_rate` of real faces reach."""
-    return float(np.mean(scores[labels == AI] >= threshold_at(scores[labels == REAL], false_positive_rate)))
+    """The share of AI faces above the lowest threshold that at most `false_positive_rate` of these real faces reach."""
+    reals = np.sort(scores[labels == REAL])[::-1]
+    return float(np.mean(scores[labels == AI] > reals[min(int(false_positive_rate * len(reals)), len(reals) - 1)]))
 
 
 def expected_calibration_error(scores: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
