@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import binom
 
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
@@ -79,6 +77,8 @@ def fit(logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray) -> Cali
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that minimises the log loss, each class weighing the same."""
+    from scipy.optimize import minimize_scalar  # here, as `binom`: a second to import, which judging doesn't need
+
     signs = np.where(labels == AI, 1.0, -1.0)
     weights = np.where(labels == AI, 0.5 / np.mean(labels == AI), 0.5 / np.mean(labels == REAL))
 
@@ -119,4 +119,6 @@ def allowed_errors(n: int, rate: float) -> int:
     >>> allowed_errors(591, 0.01), allowed_errors(100, 0.01)
     (1, 0)
     """
+    from scipy.stats import binom
+
     return max(0, int(binom.ppf(1 - CONFIDENCE, n, rate)) - 1)

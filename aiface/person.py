@@ -1,5 +1,6 @@
 """What is remembered of one person: little, however long they are seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 
@@ -54,10 +55,12 @@ class Person:
         if self.trail is not None:
             self.trail.add(sighting.time, sighting.box)
 
-    def drop_crops(self) -> None:
-        """Keep the scores alone."""
+    def drop_crops(self, but: Sequence[Sighting] = ()) -> None:
+        """Keep the scores alone, and the crops of those in `but`."""
+        kept = {id(moment) for moment in but}
         for moment in self.moments:
-            moment.crop = None
+            if id(moment) not in kept:
+                moment.crop = None
 
 
 def sight(face: Face, crop: np.ndarray, at: float) -> Sighting:

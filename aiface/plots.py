@@ -6,7 +6,6 @@ from heapq import nlargest
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 from aiface.calibration import Calibration
 from aiface.labels import AI, NAMES, REAL
@@ -70,6 +69,8 @@ def performance(scores: np.ndarray, labels: np.ndarray, calibration: Calibration
 
 
 def _roc(axes, scores: np.ndarray, labels: np.ndarray) -> None:
+    from sklearn.metrics import roc_auc_score, roc_curve  # here: half a second to import, which reports don't need
+
     false_positive, true_positive, _ = roc_curve(labels, scores)
     axes.plot(false_positive, true_positive, color="black")
     axes.plot((0, 1), (0, 1), color="grey", linewidth=0.8, linestyle=":")
@@ -78,6 +79,8 @@ def _roc(axes, scores: np.ndarray, labels: np.ndarray) -> None:
 
 
 def _confusion(axes, scores: np.ndarray, labels: np.ndarray, threshold: float) -> None:
+    from sklearn.metrics import confusion_matrix
+
     counts = confusion_matrix(labels, scores >= threshold, labels=(REAL, AI))
     axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Greys", vmin=0, vmax=1.6)
     for (row, column), number in np.ndenumerate(counts):

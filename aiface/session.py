@@ -134,6 +134,7 @@ class Session:
         self.score([moment for person in left for moment in person.sightings])
         for person in left:
             person.verdict = self._final(person)
+            person.drop_crops(but=person.gallery)
             self._steady.forget(person.id)
             del self._followed[person.id]
         while len(self.people) > PEOPLE and (least := _least(self.people)):

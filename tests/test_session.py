@@ -3,6 +3,7 @@ import pytest
 import scene
 from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 
+from aiface.person import GALLERY
 from aiface.session import GALLERIES, Session, Stopwatch
 from aiface.verdict import AI, INCONCLUSIVE, REAL, TOO_FEW, TOO_SMALL, UNSTABLE
 from aiface.video import Frame
@@ -209,6 +210,17 @@ def test_twenty_thousand_looks_are_kept_as_few():
     assert [len(watched.looks) <= 64 for watched in session._steady._watched.values()] == [True] * 2
     assert all(look.crop is None for watched in session._steady._watched.values() for look in watched.looks)
     assert [verdict.verdict for verdict in session.conclude()] == [AI, REAL]
+
+
+def test_of_one_who_left_the_gallery_alone_is_kept():
+    session = Session(None, Counting())
+    list(stay(session, ONE, 16))
+    assert kept(session) == (1, 1, 16, 16)
+    list(stay(session, [], 8, begin=16))
+    assert kept(session) == (1, 1, 16, GALLERY)
+    (person,) = session.people.values()
+    assert len(person.gallery) == GALLERY
+    assert session.conclude()[0].faces == 16
 
 
 def test_every_look_is_remembered_without_its_crop():
