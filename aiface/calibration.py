@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
+from aiface.logits import expit
 from aiface.stability import spread
 
 FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)

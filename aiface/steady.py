@@ -4,9 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from scipy.special import expit, logit
-
 from aiface.calibration import Calibration
+from aiface.logits import expit, logit
 from aiface.verdict import AI, CLIP, INCONCLUSIVE, MIN_FACES, REAL, Sighting, Verdict, decide, judge_person
 
 RECENT = 2.0  # seconds of looks that are pooled, so that a face that changes is noticed

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 NEAR = 0.6  # of the mean box width: a face that moves fast may leave its last box within 0.2 s, but not by more
 SIZE_RATIO = 1.6  # a face doesn't grow or shrink by more between two looks
@@ -74,8 +73,7 @@ class Tracker:
         """The track of each box's index that has one."""
         last = np.array([track.box for track in self.tracks]).reshape(-1, 4)
         affinity = _affinity(last, boxes, self.min_iou)
-        pairs = zip(*linear_sum_assignment(affinity, maximize=True), strict=True)
-        return {int(box): self.tracks[track] for track, box in pairs if affinity[track, box] > 0}
+        return {int(box): self.tracks[track] for track, box in _pairs(affinity)}
 
     def _observe(self, track: Track | None, box: np.ndarray, time: float) -> int:
         if track is None:
@@ -123,6 +121,17 @@ def _affinity(last: np.ndarray, boxes: np.ndarray, min_iou: float) -> np.ndarray
     size_a, size_b = (np.sqrt(np.maximum(b[:, 2:].prod(axis=1), 1e-9)) for b in (last, boxes))
     alike = np.abs(np.log(size_a[:, None] / size_b[None])) <= np.log(SIZE_RATIO)
     return np.where(overlap >= min_iou, 1 + overlap, np.where(alike, np.clip(nearness, 0, 1), 0))
+
+
+def _pairs(affinity: np.ndarray) -> np.ndarray:
+    """Which tracks and boxes go together, `(n, 2)`: those of the greatest sum of `affinity` `(tracks, boxes)`."""
+    allowed = affinity > 0
+    if allowed.sum(axis=0).max(initial=0) <= 1 and allowed.sum(axis=1).max(initial=0) <= 1:
+        return np.argwhere(allowed)  # nobody contends for anybody, as in most frames
+    from scipy.optimize import linear_sum_assignment  # here: a third of a second to import, which most clips don't need
+
+    pairs = np.stack(linear_sum_assignment(affinity, maximize=True), axis=1)
+    return pairs[allowed[tuple(pairs.T)]]
 
 
 def _histogram(image: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import expit, logit
 
 from aiface.calibration import Calibration
+from aiface.logits import expit, logit
 
 REAL, AI, INCONCLUSIVE = "real", "ai", "inconclusive"
 

@@ -9,7 +9,7 @@ import aiface
 
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
-    ("__init__", "errors", "labels", "quiet"),
+    ("__init__", "errors", "labels", "logits", "quiet"),
     ("ahead", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
     ("blend", "dataset", "faces", "frames", "metadata"),
     ("camera", "crop", "decoding", "provenance", "upload", "writer"),
