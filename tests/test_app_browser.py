@@ -1,10 +1,9 @@
 """The web app end to end: the command with the shipped detector, in headless Chromium with a camera made of a clip."""
 
 import json
-import shutil
-import subprocess
 from contextlib import contextmanager
 
+import chromium
 import pytest
 from clips import text
 from PIL import Image
@@ -16,19 +15,11 @@ from aiface.files import WEIGHTS
 from aiface.provenance import ABSENCE
 from aiface.report import NOT_PROOF
 
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-PATIENCE = 120  # seconds to wait at most for what must happen in the end
 WIDTHS = {"desktop": 1280, "phone": 390}
 ANSWERS = {"Looks real", "Looks AI-generated", "Inconclusive"}
 
 pytest.importorskip("gradio", reason="the web app needs gradio: pip install 'gradio>=6.31,<7'")
-webdriver = pytest.importorskip("selenium.webdriver", reason="driving a browser needs selenium: pip install selenium")
-pytestmark = [
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (apt install chromium-driver)"
-    ),
-    pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg to make the camera's picture"),
-]
+pytestmark = chromium.needed
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +29,7 @@ def folder(tmp_path_factory, astronaut):
     astronaut_clip(folder / "clip.mp4", seconds=8)
     Image.fromarray(astronaut).save(folder / "photo.png")
     text(folder)
-    convert = ["ffmpeg", "-loglevel", "error", "-loop", "1", "-i", folder / "photo.png", "-t", "2", "-r", "10"]
-    subprocess.run([*convert, "-pix_fmt", "yuv420p", folder / "camera.y4m"], check=True)
+    chromium.camera_file(folder / "photo.png", folder / "camera.y4m")
     return folder
 
 
@@ -70,9 +60,7 @@ class Browser:
         return self.driver.find_elements("css selector", selector)
 
     def until(self, condition):
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        return WebDriverWait(self.driver, PATIENCE).until(lambda driver: condition())
+        return chromium.until(self.driver, condition)
 
     def wait(self, selector):
         return self.until(lambda: self.find(selector))[0]
@@ -85,7 +73,7 @@ class Browser:
         self.find("#file input[type=file]")[0].send_keys(str(path))
 
     def press(self, *keys):
-        webdriver.ActionChains(self.driver).send_keys(*keys).perform()
+        chromium.webdriver.ActionChains(self.driver).send_keys(*keys).perform()
 
     def focused(self):
         """What the focused element is called for those who can't see it."""
@@ -114,16 +102,7 @@ def _browsers(url, folder):
     drivers = []
 
     def browse(width=WIDTHS["desktop"]):
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for argument in (
-            "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking",
-            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-            f"--use-file-for-fake-video-capture={folder / 'camera.y4m'}", "--window-size=1280,900",
-        ):  # fmt: skip
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-        drivers.append(webdriver.Chrome(options, webdriver.ChromeService(DRIVER)))
+        drivers.append(chromium.browser(folder / "camera.y4m"))
         if width < 500:
             metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": True}
             drivers[-1].execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

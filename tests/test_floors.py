@@ -25,7 +25,7 @@ FLOORS = (  # from the ground up
     ("report", "results"),
     ("answer",),
     ("judging",),
-    ("web",),
+    ("browser", "web"),
     ("app",),
     ("__main__",),
 )
@@ -36,7 +36,7 @@ WITHOUT_KERAS = (
     "audit_report", "card", "stability", "verdict", "metadata", "provenance", "moments", "spans", "person", "trail",
 )  # fmt: skip
 KERAS_ON_DEMAND = (
-    "answer", "app", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline", "overlay",
+    "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline", "overlay",
     "live", "report", "__main__",
 )  # fmt: skip
 
