@@ -4,6 +4,7 @@
 #                              these sets of pictures and clips, and the bars that it has to clear
 # make ablation [DATA="..."]   docs/ABLATION.md anew: what each step of the recipe buys, in short trainings
 # make bench [MINUTES=60]      docs/BENCHMARKS.md anew: speed, memory, live; MINUTES is the long clip's length
+# make soak [ONLY="images ..."]  hours of damaged files, kills and endless streams: docs/RELIABILITY.md anew
 # make lint                    the code's style
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in
@@ -15,9 +16,10 @@ CLIPS ?= ../shared/data/clips
 CROPS ?= data/crops-all
 DOCS ?= docs
 MINUTES ?= 10
+ONLY ?=
 PY := .venv/bin/python
 
-.PHONY: demo test evaluate ablation bench lint readme lock
+.PHONY: demo test evaluate ablation bench soak lint readme lock
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -38,6 +40,9 @@ ablation: .venv/done
 bench: .venv/done
 	$(PY) -m benchmarks.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
 	  $(addprefix --crops ,$(wildcard $(CROPS))) --minutes $(MINUTES) --out $(DOCS)
+
+soak: .venv/done
+	$(PY) -m benchmarks.soak $(if $(ONLY),--only $(ONLY)) --out $(DOCS)
 
 lint: .venv/done
 	$(PY) -m ruff check

@@ -11,7 +11,7 @@ PATIENCE = 2.0  # seconds to wait for the thread when closing: a dead camera or 
 
 
 class Ahead(Iterator[Any]):
-    """The items of a generator, up to 8 of them made ahead; with `newest`, only the newest one not taken yet.
+    """The items of a generator, up to `depth` of them made ahead; with `newest`, only the newest one not taken yet.
 
     The generator starts, runs and is closed in the thread, so what it opens it can safely release in a `finally`. It
     gives None for "nothing yet", which is left out, often enough to notice that it is to close. What it raises, the
@@ -20,9 +20,9 @@ class Ahead(Iterator[Any]):
     arrived, taken: when the newest item came, and when the one last taken had, in seconds of `time.monotonic`.
     """
 
-    def __init__(self, items: Generator[Any, None, None], newest: bool = False):
+    def __init__(self, items: Generator[Any, None, None], newest: bool = False, depth: int = DEPTH):
         self.arrived = self.taken = time.monotonic()
-        self._items, self._newest = items, newest
+        self._items, self._newest, self._depth = items, newest, depth
         self._ready: deque[tuple[float, Any]] = deque()
         self._error: BaseException | None = None
         self._ended = self._closed = False
@@ -75,7 +75,7 @@ class Ahead(Iterator[Any]):
         with self._changed:
             if item is not None and self._newest:
                 self._ready.clear()
-            self._changed.wait_for(lambda: len(self._ready) < DEPTH or self._closed)
+            self._changed.wait_for(lambda: len(self._ready) < self._depth or self._closed)
             if item is not None and not self._closed:
                 self.arrived = time.monotonic()
                 self._ready.append((self.arrived, item))

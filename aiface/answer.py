@@ -1,55 +1,26 @@
 """What the web app says, as HTML for people who never heard of a score. All that comes from outside is escaped."""
 
 import base64
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from aiface import plots
 from aiface.calibration import Calibration
 from aiface.detector import Detector
-from aiface.embed import data_url
-from aiface.files import folder_name, read_image
-from aiface.overlay import draw, people_at
+from aiface.embed import data_url, jpeg_url
+from aiface.files import folder_name
 from aiface.person import Person
 from aiface.pipeline import Analysis
-from aiface.provenance import ABSENCE, Provenance
-from aiface.report import NOT_PROOF, WORDS, as_html, sentence
-from aiface.verdict import (
-    AI,
-    BETWEEN,
-    INCONCLUSIVE,
-    MIN_SIDE,
-    NO_FACE,
-    REAL,
-    TOO_BLURRED,
-    TOO_FEW,
-    TOO_SMALL,
-    UNSTABLE,
-    Verdict,
-)
+from aiface.provenance import Provenance
+from aiface.report import annotated, as_html, origin, reasons
+from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
+from aiface.words import MEANING, NOT_PROOF, WORDS, capital, sentence, sureness
 
 WIDTH = 720  # pixels: as wide as pictures are shown, and so many are sent
 PEOPLE = 12  # shown one by one
-MEANING = {
-    AI: "The detector finds in it what it learnt from generated faces, and finds so much of it in few real ones.",
-    REAL: "The detector finds in it little of what it learnt from generated faces. A new kind of generator may leave "
-    "none.",
-    INCONCLUSIVE: "The detector can't tell. That is an answer of its own: neither that a face is real nor that it is "
-    "generated.",
-}
-PLAIN = {
-    NO_FACE: "No face was found. The detector judges faces and nothing else.",
-    TOO_SMALL: f"The face is too small: under {MIN_SIDE} pixels across. A larger copy, or a close-up, may help.",
-    TOO_BLURRED: "The face is too blurred.",
-    TOO_FEW: "The face is in view for too short a time.",
-    BETWEEN: "The score lies where both real and generated faces are common.",
-    UNSTABLE: "The answer changes when the same picture is mirrored or saved anew, so it can't be relied on.",
-}
 CSS = """
 .aiface-verdict { color: white; border-radius: 8px; padding: .8rem 1rem; margin: 0 0 1rem }
 .aiface-verdict * { color: white !important; margin: 0 }
@@ -102,7 +73,7 @@ def live(image: np.ndarray, shown: Sequence[Verdict | None]) -> str:
     known = [verdict.verdict for verdict in shown if verdict]
     if known:
         state = max(known, key=order.index)
-        headline, more = _capital(WORDS[state]), _count(len(shown))
+        headline, more = capital(WORDS[state]), _count(len(shown))
     else:
         state, headline = "waiting", "Looking..."
         more = f"{_count(len(shown))}: hold still for a moment" if shown else "no face in view yet"
@@ -115,17 +86,17 @@ def result(analysis: Analysis, detector: Detector, provenance: Provenance) -> st
     """Everything about a judged file, with the report to download. The file must still be there."""
     verdict = analysis.verdict
     return _box(
-        _banner(verdict.verdict, _capital(WORDS[verdict.verdict]), Path(analysis.path).name),
+        _banner(verdict.verdict, capital(WORDS[verdict.verdict]), Path(analysis.path).name),
         f"<p>{MEANING[verdict.verdict]}</p>",
-        _reasons(verdict.reasons),
+        reasons(verdict.reasons),
         f"<p>{NOT_PROOF}</p>",
         *(f'<p class="aiface-note">Please note: {escape(warning)}.</p>' for warning in analysis.warnings),
-        _download(analysis, detector),
-        _sureness(verdict, detector.calibration),
+        _download(analysis, detector, provenance),
+        _sure(verdict, detector.calibration),
         _annotated(analysis),
         _people(analysis),
         _timeline(analysis, detector),
-        _origin(provenance),
+        "<h3>What the file says of its own origin</h3>" + origin(provenance),
     )
 
 
@@ -138,40 +109,18 @@ def _banner(state: str, headline: str, below: str) -> str:
     return f'<div class="aiface-verdict aiface-{state}" role="status">{words}</div>'
 
 
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
 def _count(number: int) -> str:
     return "1 face in view" if number == 1 else f"{number} faces in view"
 
 
-def _reasons(reasons: Iterable[str]) -> str:
-    return "".join(f"<p><strong>Why:</strong> {escape(PLAIN.get(reason, reason))}</p>" for reason in reasons)
-
-
-def _sureness(verdict: Verdict, calibration: Calibration) -> str:
-    if verdict.score is None:
-        return ""
-    if verdict.verdict == INCONCLUSIVE and BETWEEN not in verdict.reasons:
-        return (
-            f"<h3>How sure is this?</h3><p>There is a score, {verdict.score:.2f} on a scale from 0 (real) to 1 "
-            "(AI-generated), but for the reason above it does not count here.</p>"
-        )
-    real_below, ai_from = calibration.real_below, calibration.ai_from
-    return (
-        f"<h3>How sure is this?</h3><p>The score is <strong>{verdict.score:.2f}</strong> on a scale from 0 (real) to 1 "
-        f"(AI-generated). From {ai_from:.2f} on, which one in a hundred of the real faces it was checked on reached, "
-        f"the answer is “AI-generated”; below {real_below:.2f}, where one in ten of the generated ones lay, it is "
-        f"“real”; between these it is “inconclusive”. On pictures unlike those the detector errs more often.</p>"
-    )
+def _sure(verdict: Verdict, calibration: Calibration) -> str:
+    return f"<h3>How sure is this?</h3><p>{escape(text)}</p>" if (text := sureness(verdict, calibration)) else ""
 
 
 def _annotated(analysis: Analysis) -> str:
     if analysis.moving or not analysis.people:
         return ""
-    image = draw(read_image(analysis.path), people_at(analysis.people, analysis.verdicts, 0.0))
-    return _figure(image, "The picture, with a box and the answer at each face", WIDTH)
+    return _figure(annotated(analysis), "The picture, with a box and the answer at each face", WIDTH)
 
 
 def _people(analysis: Analysis) -> str:
@@ -189,9 +138,9 @@ def _person(number: int, person: Person, verdict: Verdict, moving: bool) -> str:
     spans = ", ".join(f"{start:.1f} to {end:.1f}" for start, end in verdict.ai_spans)
     crops = "".join(_crop(number, look.crop, look.time, look.score, moving) for look in person.gallery)
     return (
-        f"<h4>Person {number}: {WORDS[verdict.verdict]}</h4><p>{escape(_capital(sentence(verdict)))}{times}.</p>"
+        f"<h4>Person {number}: {WORDS[verdict.verdict]}</h4><p>{escape(capital(sentence(verdict)))}{times}.</p>"
         f"{f'<p>Looks generated at seconds {spans}.</p>' if spans else ''}"
-        f'{_reasons(verdict.reasons)}<div class="aiface-crops">{crops}</div>'
+        f'{reasons(verdict.reasons)}<div class="aiface-crops">{crops}</div>'
     )
 
 
@@ -213,24 +162,8 @@ def _timeline(analysis: Analysis, detector: Detector) -> str:
     )
 
 
-def _origin(provenance: Provenance) -> str:
-    """What the file says of itself, apart from the verdict and without a part in it."""
-    says = "".join(f"<li>{escape(claim)}</li>" for claim in provenance.says_generated)
-    c2pa = provenance.c2pa
-    credentials = "; ".join(
-        filter(None, (c2pa.note, c2pa.generator, c2pa.signer and f"signed by {c2pa.signer}", *c2pa.problems))
-    )
-    return (
-        "<h3>What the file says of its own origin</h3><p>This has no part in the answer above. It is the word of "
-        "whoever wrote the file.</p>"
-        + (f"<p><strong>It says that AI made it, or a part of it:</strong></p><ul>{says}</ul>" if says else "")
-        + ("" if says else f"<p>Nothing in it says that AI made it. {escape(ABSENCE)}</p>")
-        + f"<p>Content credentials (a signed record of who made a picture and how): {escape(credentials)}.</p>"
-    )
-
-
-def _download(analysis: Analysis, detector: Detector) -> str:
-    page = as_html(analysis, detector).encode("utf-8", "replace")
+def _download(analysis: Analysis, detector: Detector, provenance: Provenance) -> str:
+    page = as_html(analysis, detector, provenance).encode("utf-8", "replace")
     source = "data:text/html;charset=utf-8;base64," + base64.b64encode(page).decode()
     name = f"aiface-{folder_name(analysis.path)}.html"
     return f'<p><a class="aiface-button" download="{escape(name)}" href="{source}">Download the report</a></p>'
@@ -238,12 +171,4 @@ def _download(analysis: Analysis, detector: Detector) -> str:
 
 def _figure(image: np.ndarray, alt: str, width: int, caption: str = "") -> str:
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img alt="{escape(alt)}" src="{_jpeg_url(image, width)}">{below}</figure>'
-
-
-def _jpeg_url(image: np.ndarray, width: int) -> str:
-    """An RGB uint8 image, not wider or higher than `width` pixels, as a `data:` URL: nothing is left on the disk."""
-    picture, buffer = Image.fromarray(image), io.BytesIO()
-    picture.thumbnail((width, width))
-    picture.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return f'<figure><img alt="{escape(alt)}" src="{jpeg_url(image, width)}">{below}</figure>'

@@ -8,8 +8,9 @@ import sys
 import tempfile
 import threading
 
+from aiface.cli_judge import add_detector_options
 from aiface.errors import AifaceError
-from aiface.files import MAX_PIXELS, WEIGHTS
+from aiface.files import MAX_PIXELS
 
 MISSING = (
     "python -m aiface app: expected Gradio 6.31 or newer, found none ({}); install it: pip install 'gradio>=6.31,<7'"
@@ -37,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=_count, default=2, help="files judged at once (default %(default)s)")
     parser.add_argument("--waiting", type=_count, default=8, help="files that may wait (default %(default)s)")
     parser.add_argument("--cameras", type=_count, default=4, help="cameras judged at once (default %(default)s)")
-    parser.add_argument("--detector", default=WEIGHTS / "mobilenet_v2", metavar="FOLDER", help="a bundle")
-    parser.add_argument("--precision", default="f32", choices=("f32", "auto", "int8"), help="see `analyze --help`")
-    parser.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
+    add_detector_options(parser)
 
 
 def _positive(text: str) -> float:

@@ -19,6 +19,7 @@ from aiface.crop import CROP_SIZE
 from aiface.errors import ModelError
 from aiface.files import atomic_path, sha256, write_json
 from aiface.quiet import keras
+from aiface.vetting import vet_network
 
 WEIGHTS_PART = "model.weights.h5"  # within the .keras archive
 
@@ -94,9 +95,10 @@ def _half(array: np.ndarray) -> np.ndarray:
 def load_network(folder: str | Path) -> keras.Model:
     """A bundle's network, in float32: uint8 crops `(n, 256, 256, 3)` in, logits `(n, 1)` out.
 
-    Raises `ModelError` if its file holds another thing, or code (a Lambda layer).
+    Raises `ModelError` if its file holds another thing, or what could do harm (`aiface.vetting`).
     """
     path = Path(folder) / NETWORK
+    vet_network(path)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError, KeyError) as error:

@@ -27,7 +27,9 @@ class Clip(VideoSource):
         remote = "://" in url
         options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
         try:
-            self._container = av.open(url, options=options, timeout=NETWORK_TIMEOUT if remote else None)
+            self._container = av.open(
+                url, options=options, timeout=NETWORK_TIMEOUT if remote else None, metadata_errors="replace"
+            )
         except (av.FFmpegError, OSError) as error:
             advice = "check address and network" if remote else "see whether it plays, or convert it"
             reason = f"found what FFmpeg can't open ({error.strerror})"

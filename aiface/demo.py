@@ -4,15 +4,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import papermill
+import yaml
 from skimage.data import astronaut
 from traitlets.config import Config
 
-from aiface.errors import AifaceError
+from aiface.errors import AifaceError, DataError
 from aiface.faces import YUNET_FILE
 from aiface.files import WEIGHTS, folder_name
 from aiface.video import Frame
@@ -44,15 +46,36 @@ def _astronaut_frames(number: int, rate: int) -> Iterator[Frame]:
         yield Frame(image, index / rate)
 
 
-def execute(notebook: str, executed: Path, parameters: dict) -> Path:
+def read_parameters(notebook: str, recipe: str | Path | None, changes: Iterable[str] = ()) -> dict:
+    """A notebook's parameters from a YAML file, as in `recipes/`, and from changes such as `EPOCHS=3`.
+
+    Raises `DataError` for a file that is none, and for a name that the notebook does not have.
+    """
+    try:
+        found = yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) if recipe else {}
+        found |= {name: yaml.safe_load(value) for name, _, value in (change.partition("=") for change in changes)}
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise DataError(f"{recipe}: expected a YAML file of parameters, such as those in recipes/ ({error})") from None
+    known = papermill.inspect_notebook(ROOT / notebook)
+    if others := sorted(set(found) - set(known)):
+        raise DataError(f"{notebook}: expected parameters among {', '.join(known)}; found {', '.join(others)}")
+    return found
+
+
+def execute(notebook: str, executed: Path, parameters: dict, told: TextIO | None = None) -> Path:
     """Execute one of the repo's notebooks with `parameters`, in the repo's root; return where the result lies.
 
-    Raises `AifaceError` with the notebook's own error if a cell fails; the notebook is kept up to there.
+    told: what its cells print goes there too, as it comes. Raises `AifaceError` with the notebook's own error if a cell
+    fails, and if the repo's notebooks are not there; the executed one is kept up to the failure.
     """
+    if not (ROOT / notebook).is_file():
+        raise AifaceError(f"{ROOT / notebook}: expected the repo's notebook, found none; clone the repo and work there")
+    executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
             ROOT / notebook, executed, parameters, kernel_name="python3", cwd=str(ROOT), config=_LOCAL_KERNEL,
-            progress_bar=sys.stderr.isatty(), extra_arguments=["--log-level=CRITICAL"],
+            progress_bar=sys.stderr.isatty() and told is None, extra_arguments=["--log-level=CRITICAL"],
+            stdout_file=told, stderr_file=told,
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise AifaceError(f"{error.ename}: {error.evalue} (the whole story: {executed})") from None

@@ -45,6 +45,11 @@ class Detector:
         return self.card["name"]
 
     @property
+    def computed_by(self) -> str:
+        """What gives the logits, such as "OpenVINO 2026.4.1, f32"."""
+        return getattr(self.runtime, "name", "a function")
+
+    @property
     def network(self) -> "keras.Model":
         """The Keras network, for what needs more than its logits; loaded at first use."""
         return self._load_network()

@@ -19,3 +19,17 @@ class VideoError(AifaceError):
 
 class FetchError(AifaceError):
     """A file that `fetch.sh` brings is missing or damaged."""
+
+
+class WriteError(AifaceError, OSError):
+    """A file can't be written: the disk is full, say, or the folder read-only. What was there before is unchanged.
+
+    It has the `errno` and `strerror` of the system's own error, so it can be handled as that one.
+    """
+
+    def __init__(self, message: str, cause: OSError):
+        super().__init__(message)
+        self.errno, self.strerror = cause.errno, cause.strerror
+
+    def __str__(self) -> str:
+        return self.args[0]  # an `OSError` with a number shows its own words instead

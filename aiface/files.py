@@ -1,25 +1,30 @@
 """Files: hashes, writes that are whole or absent, and images as RGB uint8."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from aiface.errors import DataError
+from aiface.errors import DataError, WriteError
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"  # beside the package, whatever folder one works in
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what writing itself fails with
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # by content; for EPS Pillow would run Ghostscript
 MAX_PIXELS = 50_000_000
+PLAUSIBLE = 10_000_000  # pixels: a picture with more takes a byte for each 100, of which a plain JPEG holds 64
+PIXELS_A_BYTE = 100
+STRIP = 256  # rows
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or raises before read_image can say what to do
 
 
@@ -33,21 +38,39 @@ def sha256(path: str | Path) -> str:
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that becomes `path` on success and vanishes on failure.
 
-    The suffix is kept, since encoders choose their container by it. Parents are created.
+    The suffix is kept, since encoders choose their container by it. Parents are created. Raises `WriteError`, an
+    `OSError`, where the folder can't be written or the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with open(temporary, "rb+") as file:
+        with _naming(path, FULL):
+            yield temporary
+        with _naming(path), open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private
-        temporary.replace(path)
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path, only: Container[int] | None = None) -> Iterator[None]:
+    """The system's errors (`only` those of these numbers) as a `WriteError` that names the file and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, WriteError) or (only is not None and error.errno not in only):
+            raise
+        raise WriteError(
+            f"{path}: expected to write here, found: {error.strerror or error}; make room or choose another folder "
+            "(what was there before is unchanged)",
+            error,
+        ) from error
 
 
 def _umask() -> int:
@@ -97,18 +120,16 @@ def folder_name(path: str | Path) -> str:
 def read_image(path: str | Path) -> np.ndarray:
     """Decode an image, turned upright by its EXIF orientation, to RGB uint8 `(height, width, 3)`.
 
-    Pillow rather than OpenCV: it reports a truncated file, where OpenCV fills the rest with grey.
-    Raises `DataError` for a file that is missing, empty, truncated, no image, or over 50 megapixels.
+    Pillow rather than OpenCV: it reports a truncated file, where OpenCV fills the rest with grey, and it reads in
+    steps, where OpenCV takes the memory that a file asks for. Raises `DataError` for a file that is missing, empty,
+    truncated, no image, over 50 megapixels, or too small for the pixels that it claims.
     """
     path = Path(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise DataError(
-                    f"{path}: expected an image of at most {MAX_PIXELS // 1_000_000} megapixels, "
-                    f"found {image.width}x{image.height}; scale it down first"
-                )
-            return np.asarray(_flatten(ImageOps.exif_transpose(image)))
+            check_size(path, image.size, path.stat().st_size)
+            ImageOps.exif_transpose(image, in_place=True)  # a copy would hold the pixels twice
+            return _as_array(image)
     except DataError:
         raise
     except FileNotFoundError:
@@ -116,8 +137,39 @@ def read_image(path: str | Path) -> np.ndarray:
     except UnidentifiedImageError:
         size = path.stat().st_size
         raise DataError(f"{path}: expected an image, found {size} bytes that are none; remove or replace it") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except (
+        Exception
+    ) as error:  # Pillow's parsers raise whatever they stumble on: KeyError, struct.error, MemoryError...
         raise DataError(f"{path}: expected a whole image, found a damaged one ({error}); replace it") from None
+
+
+def check_size(path: Path, size: tuple[int, int], bytes_there: int) -> None:
+    """Raise `DataError` for a width and height that are too large, or more than a file of so many bytes can hold.
+
+    A header that lies costs the memory and the time of a true one: a JPEG of 10 kB may claim 50 megapixels.
+    """
+    width, height = size
+    if (pixels := width * height) > MAX_PIXELS:
+        raise DataError(
+            f"{path}: expected an image of at most {MAX_PIXELS // 1_000_000} megapixels, "
+            f"found {width}x{height}; scale it down first"
+        )
+    if pixels > max(PLAUSIBLE, PIXELS_A_BYTE * bytes_there):
+        raise DataError(
+            f"{path}: expected at least {pixels // PIXELS_A_BYTE} bytes for {width}x{height} pixels, "
+            f"found {bytes_there}: its header lies, or it is of one colour; replace it"
+        )
+
+
+def _as_array(image: Image.Image) -> np.ndarray:
+    """All of it as RGB uint8, in strips: whole copies in other modes would take the memory several times."""
+    image.load()
+    width, height = image.size
+    found = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, STRIP):
+        part = image.crop((0, top, width, min(top + STRIP, height)))
+        found[top : top + STRIP] = np.asarray(_flatten(part))
+    return found
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from math import floor
 
 import numpy as np
 
-from aiface.ahead import Ahead
+from aiface.ahead import DEPTH, Ahead
 from aiface.errors import VideoError
 
 STALL = 5.0  # seconds without a frame after which a live source counts as dead
@@ -32,8 +32,11 @@ class Frame:
 class VideoSource:
     """Frames in presentation order, once: a context manager made by `open_video`, which documents it.
 
-    A kind of source is its `_read`, a generator of pictures that `Ahead` runs in a thread; what it opens it releases.
+    A kind of source is its `_read`, a generator of pictures that `Ahead` runs in a thread, up to `depth` of them ahead;
+    what it opens it releases.
     """
+
+    depth = DEPTH
 
     def __init__(self, name: str, live: bool = False, duration: float | None = None):
         self.name = name
@@ -46,7 +49,7 @@ class VideoSource:
 
     def start(self) -> None:
         """Read the first frame, so that a source which has none fails when it is opened."""
-        self._ahead = Ahead(self._read(), newest=self.live)
+        self._ahead = Ahead(self._read(), self.live, self.depth)
         try:
             first = next(self._arriving(), None)
             if first is None:

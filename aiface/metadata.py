@@ -4,6 +4,7 @@ All of it is untrusted: whoever had the file may have written it. So each reader
 bounded in length and free of control characters. It is no HTML: what shows it escapes it.
 """
 
+import os
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from PIL import Image, IptcImagePlugin
 from PIL.ExifTags import IFD, TAGS, Base
 
 from aiface.errors import DataError
-from aiface.files import FORMATS, MAX_PIXELS
+from aiface.files import FORMATS, check_size
 
 MAX_TAGS = 100  # of a kind
 MAX_TEXT = 20_000  # characters of a value: a prompt has thousands
@@ -81,8 +82,9 @@ def _readable(read: Callable[..., Pairs], *source: object) -> list[tuple[str, ob
 
 def _image(file: BinaryIO) -> Pairs:
     with Image.open(file, formats=FORMATS) as image:
-        if image.format == "PNG" and image.width * image.height <= MAX_PIXELS:
+        if image.format == "PNG":
             with suppress(Exception):
+                check_size(Path(file.name), image.size, os.fstat(file.fileno()).st_size)
                 image.load()  # text may follow the pixels
         for read in (_exif, _iptc, _text):
             yield from _readable(read, image)

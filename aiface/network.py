@@ -15,6 +15,7 @@ from aiface.crop import CROP_SIZE
 from aiface.errors import ModelError
 from aiface.files import WEIGHTS
 from aiface.quiet import keras
+from aiface.vetting import vet_weights
 
 FROM_SCRATCH = "from-scratch"
 
@@ -98,10 +99,11 @@ def initialise(model: keras.Model, init: str | Path) -> None:
         )
     bare = kind.build(include_top=False, weights=None, input_shape=model.input_shape[1:])
     try:
+        vet_weights(path, path)
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Keras only warns when a file fits in part
             bare.load_weights(path)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
+    except (ValueError, OSError, KeyError, UserWarning, ModelError) as error:
         raise ModelError(f"{path}: expected weights of {model.name} without top, found others ({error})") from None
     for layer in bare.layers:
         if layer.weights:

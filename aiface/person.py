@@ -65,5 +65,5 @@ class Person:
 
 def sight(face: Face, crop: np.ndarray, at: float) -> Sighting:
     """What is remembered of a face seen `at` seconds, not scored yet."""
-    side, front = face_quad(face.landmarks).side, frontality(face.landmarks)
-    return Sighting(at, face.box, None, side, sharpness(crop), front, crop)
+    quad, front = face_quad(face.landmarks), frontality(face.landmarks)
+    return Sighting(at, face.box, None, quad.side, sharpness(crop), front, crop, quad)

@@ -14,7 +14,8 @@ from aiface.crop import crop_face
 from aiface.detector import Detector
 from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces import FaceFinder
-from aiface.files import is_image, is_video, read_image
+from aiface.files import is_image, read_image
+from aiface.inputs import list_inputs
 from aiface.moments import MOMENTS
 from aiface.person import Person, sight
 from aiface.session import Session, Sightings
@@ -47,6 +48,10 @@ class Settings:
         if self.moments is not None and self.moments < 2 * MIN_FACES:
             raise ValueError(f"expected moments of at least {2 * MIN_FACES}, or None, found {self.moments}")
 
+    def row(self) -> dict[str, float | None]:
+        """What the answer depends on, as plain values."""
+        return {"samples_per_second": self.samples_per_second, "moments": self.moments}
+
 
 @dataclass
 class Analysis:
@@ -55,7 +60,7 @@ class Analysis:
     path: the input as it was named. error: None, or why it could not be judged. warnings: what was amiss but did not
     keep it from being judged. frames: number in which faces were looked for; seconds: time of the last one.
     performance: `speed`, seconds of clip judged per second, and milliseconds for each such frame to `read`, `find`,
-    `crop` and `score`.
+    `crop` and `score`. settings: of a video, those that the answer depends on.
     """
 
     path: str
@@ -69,6 +74,7 @@ class Analysis:
     frames: int = 0
     interrupted: bool = False
     performance: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, float | None] = field(default_factory=dict)
 
     def row(self) -> dict:
         """The answer as plain values: one line of `python -m aiface analyze --json`.
@@ -118,11 +124,12 @@ def analyze_video(
     was done: the source is released and the analysis says `interrupted`. A camera that fails midway ends with a
     warning. Raises `VideoError` for nothing to read.
     """
-    analysis = Analysis(str(source), moving=True)
+    analysis = Analysis(str(source), moving=True, settings=settings.row())
     session = Session(finder, detector, moments=settings.moments, trails=settings.trails)
     start = time.perf_counter()
     with ExitStack() as stack:
-        video = stack.enter_context(open_video(source, rate=inf if record else settings.samples_per_second))
+        rate = inf if record else settings.samples_per_second
+        video = stack.enter_context(open_video(source, rate=rate, isolated=not record))
         session.duration = video.duration
         frames: Iterable[Frame] = video
         if record:
@@ -190,20 +197,6 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: De
         if analysis.error is None:
             analysis.verdict = judge_input(analysis.verdicts)
     return analyses
-
-
-def list_inputs(path: str | Path) -> list[Path]:
-    """The images and videos that a path stands for: itself, or for a folder all within it, sorted.
-
-    Raises `DataError` for a folder that holds none.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        return [path]
-    found = sorted(p for p in path.rglob("*") if p.is_file() and (is_image(p) or is_video(p)))
-    if not found:
-        raise DataError(f"{path}: expected images or videos in this folder, found none; name another")
-    return found
 
 
 def analyze(

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from aiface.calibration import Calibration
+from aiface.explain import overlay_heat
 from aiface.labels import AI, NAMES, REAL
 from aiface.overlay import COLOURS
 from aiface.overlay import label as verdict_label
@@ -127,8 +128,8 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
     return figure
 
 
-def gallery(people: Sequence[Person], verdicts: Sequence[Verdict]) -> Figure:
-    """A row of each person's best crops, with the moment and the score of each.
+def gallery(people: Sequence[Person], verdicts: Sequence[Verdict], heats: Sequence[np.ndarray] | None = None) -> Figure:
+    """A row of each person's best crops, with the moment and the score of each, and under its heat if that is given.
 
     Of many people in a clip it shows 12: those judged AI first, then those seen longest. People of whom there is but
     one crop each, as in an image, stand side by side.
@@ -140,7 +141,9 @@ def gallery(people: Sequence[Person], verdicts: Sequence[Verdict]) -> Figure:
     for index in shown:
         row = rows[index]
         times = [f"{moment.time:.1f} s, " if width > 1 else "" for moment in row]
-        images += [moment.crop for moment in row] + [_BLANK] * (width - len(row))
+        crops = [moment.crop for moment in row]
+        images += crops if heats is None else map(overlay_heat, crops, heats[index])
+        images += [_BLANK] * (width - len(row))
         titles += [f"{index + 1}: {time}{moment.score:.2f}" for time, moment in zip(times, row, strict=True)]
         titles += [""] * (width - len(row))
         colours += [_VERDICT_COLOURS[verdicts[index].verdict]] * width

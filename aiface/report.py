@@ -1,158 +1,224 @@
-"""What was found, as one HTML page that needs no other file, and as JSON."""
+"""What was found, as one HTML page that needs no other file, and as JSON, which `report.schema.json` describes."""
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import reduce
 from html import escape
-from math import ceil, floor
 from pathlib import Path
+
+import numpy as np
 
 import aiface
 from aiface import plots
 from aiface.detector import Detector
-from aiface.embed import data_url
-from aiface.files import sha256, write_text
-from aiface.overlay import COLOURS
-from aiface.person import Person
+from aiface.embed import data_url, jpeg_url
+from aiface.errors import DataError
+from aiface.explain import INNER_SHARE, heat_map, onto_frame, share_inside_face
+from aiface.files import read_image, sha256, write_text
+from aiface.overlay import COLOURS, draw, people_at
 from aiface.pipeline import Analysis
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
-
-WORDS = {REAL: "looks real", AI: "looks AI-generated", INCONCLUSIVE: "inconclusive"}
-NOT_PROOF = (
-    "This is a statistical judgement, not proof. Another generator, heavy compression or an edit can fool it either "
-    "way: weigh it together with where the picture comes from."
+from aiface.provenance import ABSENCE, Provenance, read_provenance
+from aiface.words import (
+    LIMITS,
+    MEANING,
+    NOT_PROOF,
+    PLAIN,
+    WORDS,
+    capital,
+    people_lines,
+    performance_line,
+    sureness,
 )
+
+VERSION = 2  # of the JSON; see docs/REPORT.md
+WIDTH = 960  # pixels: as wide as a picture is shown
+Maps = Sequence[np.ndarray]  # of each person, the heat of each crop in their gallery: float32 (n, 256, 256)
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222;
   overflow-wrap: anywhere }}
-figure {{ margin: 0; overflow-x: auto }} img {{ max-width: 100% }} footer {{ color: #555 }}
-@media (max-width: 45rem) {{ img {{ max-width: 45rem }} }}
-.verdict {{ color: white; background: rgb{colour}; padding: .2rem .6rem; border-radius: .3rem }}
+figure {{ margin: 0; overflow-x: auto }} img {{ max-width: 100%; height: auto }} footer {{ color: #555 }}
+@media (max-width: 45rem) {{ .wide img {{ max-width: 45rem }} }}
+.verdict {{ color: white; background: rgb{colour}; padding: .8rem 1rem; border-radius: 8px; font-size: 1.5rem;
+  font-weight: 600 }}
 </style></head><body>
 <h1>{title}</h1>
-<p><span class="verdict">{words}</span> {sure}</p>
-<p>{not_proof}</p>
-{warnings}
-<h2>People</h2>{people}
-{pictures}
-{performance}
-<footer><h2>How this was made</h2><p>aiface {version}, detector <code>{detector}</code>,
-sha256 of its network <code>{model_hash}</code>{file_hash}. {trained_on}</p></footer>
+<p class="verdict">{words}</p>
+{parts}
+<footer><h2>How this was made</h2><p>{made}</p></footer>
 </body></html>
 """
 
 
-def sentence(verdict: Verdict) -> str:
-    """A verdict as one sentence for people: the score, what it rests on, and the reasons."""
-    if verdict.score is None:
-        return ", ".join(verdict.reasons) or "nothing was judged"
-    steady = (
-        f", the middle 80 % between {verdict.interval[0]:.2f} and {verdict.interval[1]:.2f}" if verdict.interval else ""
-    )
-    reasons = f"; {', '.join(verdict.reasons)}" if verdict.reasons else ""
-    faces = f"{verdict.faces} usable face{'s' * (verdict.faces != 1)}"
-    return f"score {verdict.score:.2f} (0 real, 1 AI), from {faces}{steady}{reasons}"
-
-
-def people_lines(analysis: Analysis) -> list[str]:
-    """One line per person: `person 1, 0.0 to 9.8 s, found 49 times: looks real, score 0.03 ...`.
-
-    It ends with the spans that look generated, as in `...; 0:00-0:04 looks generated`.
-    """
-    if not analysis.people:
-        return [f"nobody: {WORDS[analysis.verdict.verdict]}, {analysis.error or sentence(analysis.verdict)}"]
-    judged = zip(analysis.people, analysis.verdicts, strict=True)
-    return [
-        f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.verdict]}, "
-        f"{sentence(verdict)}{_spans(verdict)}"
-        for number, (person, verdict) in enumerate(judged, 1)
-    ]
-
-
-def _when(person: Person, moving: bool) -> str:
-    times = "once" if person.looks == 1 else f"{person.looks} times"
-    return f", {person.first_time:.1f} to {person.last_time:.1f} s, found {times}" if moving else ""
-
-
-def _spans(verdict: Verdict) -> str:
-    spans = ", ".join(f"{_clock(floor(start))}-{_clock(ceil(end))}" for start, end in verdict.ai_spans)
-    return f"; {spans} looks generated" if spans else ""
-
-
-def _clock(seconds: int) -> str:
-    return f"{seconds // 60}:{seconds % 60:02}"
-
-
-def write_report(analysis: Analysis, detector: Detector, out: str | Path) -> Path:
+def write_report(analysis: Analysis, detector: Detector, out: str | Path, explain: bool = False) -> Path:
     """Write `out` (HTML) and the same figures beside it as `.json`; return the page's path.
 
-    Bytes in a file's name that are no text are escaped in JSON and question marks on the page.
+    explain: with heat maps, which takes Keras. The JSON comes last: where it is, the page is whole. Bytes in a file's
+    name that are no text are escaped in JSON and question marks on the page. Raises `ModelError` for a network of which
+    there is no map.
     """
-    out = Path(out)
-    write_text(out.with_suffix(".json"), json.dumps(as_json(analysis, detector), indent=2) + "\n")
-    write_text(out, as_html(analysis, detector).encode("utf-8", "replace").decode())
+    out, provenance = Path(out), _provenance(analysis)
+    maps = heat_maps(analysis, detector) if explain else None
+    write_text(out, as_html(analysis, detector, provenance, maps).encode("utf-8", "replace").decode())
+    write_text(out.with_suffix(".json"), json.dumps(as_json(analysis, detector, provenance, maps), indent=2) + "\n")
     return out
 
 
-def as_json(analysis: Analysis, detector: Detector) -> dict:
-    """The row of `analyze --json` with every scored look, the performance and what is needed to repeat it."""
+def heat_maps(analysis: Analysis, detector: Detector) -> list[np.ndarray]:
+    """Where the crops in each person's gallery speak for AI, see `aiface.explain.heat_map`."""
+    crops = [np.array([look.crop for look in person.gallery]).reshape(-1, 256, 256, 3) for person in analysis.people]
+    return [heat_map(detector.network, each) for each in crops]
+
+
+def _provenance(analysis: Analysis) -> Provenance | None:
+    try:
+        return read_provenance(analysis.path) if Path(analysis.path).is_file() else None
+    except (DataError, OSError, ValueError):  # no file at all, but an address or an odd name
+        return None
+
+
+def as_json(
+    analysis: Analysis, detector: Detector, provenance: Provenance | None = None, maps: Maps | None = None
+) -> dict:
+    """The row of `analyze --json` with every scored look, its origin, and what is needed to repeat it."""
     row = analysis.row()
-    for entry, person in zip(row["people"], analysis.people, strict=True):
+    for index, (entry, person) in enumerate(zip(row["people"], analysis.people, strict=True)):
         entry["sightings"] = [{"time": s.time, "score": s.score, "box": list(s.box)} for s in person.sightings]
+        entry["heat_inside_face"] = _inside(maps[index]) if maps else None
     return row | {
-        "report_version": 1,
+        "report_version": VERSION,
         "summary": people_lines(analysis),
+        "not_proof": NOT_PROOF,
         "warnings": analysis.warnings,
         "interrupted": analysis.interrupted,
+        "explained": maps is not None,
         "performance": analysis.performance,
-        "file_sha256": _file_hash(analysis),
-        "detector": {"name": detector.name, "sha256": detector.card["sha256"]},
+        "provenance": asdict(provenance) if provenance else None,
+        "file": _file(analysis),
+        "settings": analysis.settings | {"computed_by": detector.computed_by},
+        "detector": {"name": detector.name, "sha256": detector.card["sha256"]} | asdict(detector.calibration),
         "aiface": aiface.__version__,
     }
 
 
-def _file_hash(analysis: Analysis) -> str | None:
+def _file(analysis: Analysis) -> dict | None:
     path = Path(analysis.path)
-    return sha256(path) if path.is_file() else None
+    if "://" in analysis.path or not path.is_file():
+        return None
+    return {"sha256": sha256(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
 
 
-def as_html(analysis: Analysis, detector: Detector) -> str:
+def _inside(heats: np.ndarray) -> float | None:
+    """The mean share of a person's heat within the face, or None where there is no heat."""
+    shares = [share for heat in heats if (share := share_inside_face(heat)) is not None]
+    return float(np.mean(shares)) if shares else None
+
+
+def as_html(
+    analysis: Analysis, detector: Detector, provenance: Provenance | None = None, maps: Maps | None = None
+) -> str:
     """The page. Whatever comes from outside, a file's name first of all, is escaped."""
-    verdict, file_hash = analysis.verdict, _file_hash(analysis)
-    warnings = "".join(f"<p><strong>Note:</strong> {escape(warning)}</p>" for warning in analysis.warnings)
+    verdict = analysis.verdict
+    parts = (
+        f"<p>{MEANING[verdict.verdict]}</p>" if analysis.error is None else "",
+        reasons(verdict.reasons),
+        f"<p><strong>{NOT_PROOF}</strong></p>",
+        *(f"<p><strong>Note:</strong> {escape(warning)}</p>" for warning in analysis.warnings),
+        _section("How sure is this?", escape(sureness(verdict, detector.calibration))),
+        "<h2>People</h2>" + "".join(f"<p>{escape(line)}</p>" for line in people_lines(analysis)),
+        *_pictures(analysis, detector, maps),
+        "<h2>What the file says of its own origin</h2>" + origin(provenance) if provenance else "",
+        _section("Performance", escape(performance_line(analysis))),
+        _section("What the detector learnt from", escape(str(detector.card["training"].get("summary", "")))),
+        _section("Where it fails", LIMITS),
+    )
     return _PAGE.format(
         title=escape(Path(analysis.path).name or analysis.path),
         colour=COLOURS[verdict.verdict],
-        words=WORDS[verdict.verdict],
-        sure=escape(sentence(verdict)),
-        not_proof=NOT_PROOF,
-        people="".join(f"<p>{escape(line)}</p>" for line in people_lines(analysis)),
-        pictures=_pictures(analysis, detector),
-        performance=f"<h2>Performance</h2><p>{escape(speed)}</p>" if (speed := performance_line(analysis)) else "",
-        warnings=warnings,
-        version=aiface.__version__,
-        detector=escape(detector.name),
-        model_hash=detector.card["sha256"],
-        file_hash=f", sha256 of the file <code>{file_hash}</code>" if file_hash else "",
-        trained_on=escape(str(detector.card["training"].get("summary", ""))),
+        words=capital(WORDS[verdict.verdict]),
+        parts="\n".join(parts),
+        made=_made(analysis, detector),
     )
 
 
-def _pictures(analysis: Analysis, detector: Detector) -> str:
+def _section(title: str, text: str) -> str:
+    return f"<h2>{title}</h2><p>{text}</p>" if text else ""
+
+
+def reasons(found: Iterable[str]) -> str:
+    """Why there is no other verdict, as paragraphs."""
+    return "".join(f"<p><strong>Why:</strong> {escape(PLAIN.get(reason, reason))}</p>" for reason in found)
+
+
+def origin(provenance: Provenance) -> str:
+    """What the file says of itself, apart from the verdict and without a part in it."""
+    says = "".join(f"<li>{escape(claim)}</li>" for claim in provenance.says_generated)
+    c2pa = provenance.c2pa
+    credentials = "; ".join(
+        filter(None, (c2pa.note, c2pa.generator, c2pa.signer and f"signed by {c2pa.signer}", *c2pa.problems))
+    )
+    return (
+        "<p>This has no part in the answer above. It is the word of whoever wrote the file.</p>"
+        + (f"<p><strong>It says that AI made it, or a part of it:</strong></p><ul>{says}</ul>" if says else "")
+        + ("" if says else f"<p>Nothing in it says that AI made it. {escape(ABSENCE)}</p>")
+        + f"<p>Content credentials (a signed record of who made a picture and how): {escape(credentials)}.</p>"
+    )
+
+
+def _pictures(analysis: Analysis, detector: Detector, maps: Maps | None) -> list[str]:
     if not analysis.people:
-        return ""
-    figures = [("Faces", plots.gallery(analysis.people, analysis.verdicts))]
+        return []
     if analysis.moving:
-        figures.insert(0, ("Scores over time", plots.timeline(analysis, detector.calibration)))
-    return "\n".join(
-        f'<h2>{name}</h2><figure><img alt="{name}" src="{data_url(figure)}"></figure>' for name, figure in figures
+        about = "Each point is one look at a face; in the shaded band the answer is inconclusive."
+        found = [_figure("Scores over time", about, data_url(plots.timeline(analysis, detector.calibration)), "wide")]
+    else:
+        found = [_figure("The picture", "", jpeg_url(annotated(analysis), WIDTH))]
+    faces = plots.gallery(analysis.people, analysis.verdicts)
+    found.append(_figure("Faces", "As the detector gets them, with the score of each.", data_url(faces), "wide"))
+    if maps:
+        heat = plots.gallery(analysis.people, analysis.verdicts, maps)
+        found.append(_figure("Where the detector looked", _about_maps(maps), data_url(heat), "wide"))
+        if not analysis.moving:
+            found.append(_figure("The same on the picture", "", jpeg_url(_heated(analysis, maps), WIDTH)))
+    return found
+
+
+def _figure(title: str, about: str, source: str, kind: str = "") -> str:
+    told = f"<p>{about}</p>" if about else ""
+    return f'<h2>{title}</h2>{told}<figure class="{kind}"><img alt="{title}" src="{source}"></figure>'
+
+
+def annotated(analysis: Analysis) -> np.ndarray:
+    """The picture that was judged, with a box and the answer at each face: RGB uint8 `(height, width, 3)`."""
+    return draw(read_image(analysis.path), people_at(analysis.people, analysis.verdicts, 0.0))
+
+
+def _heated(analysis: Analysis, maps: Maps) -> np.ndarray:
+    """The picture with the heat of each face laid over it where its crop was taken from."""
+    faces = [(look.quad, heat) for person, heats in zip(analysis.people, maps, strict=True)
+             for look, heat in zip(person.gallery, heats, strict=True)]  # fmt: skip
+    return reduce(lambda image, face: onto_frame(image, *face), faces, read_image(analysis.path))
+
+
+def _about_maps(maps: Maps) -> str:
+    share = _inside(np.concatenate(maps))
+    inside = (
+        f"{share:.0%} of it lies within the face, which takes {INNER_SHARE:.0%} of a crop."
+        if share is not None
+        else "There is none here: nothing in these crops spoke for AI."
     )
+    return f"The brighter, the more a place spoke for AI (Grad-CAM). {inside} That proves nothing to be wrong there."
 
 
-def performance_line(analysis: Analysis) -> str:
-    """`1.9 s of clip per second; ms for each judged frame: read 5.0, find 9.1, ...`, or nothing for an image."""
-    if not analysis.performance:
-        return ""
-    stages = ", ".join(f"{name} {value:.1f}" for name, value in analysis.performance.items() if name != "speed")
-    speed = analysis.performance["speed"]
-    return f"{analysis.frames} frames judged, {speed:.1f} s of clip per second; ms a frame: {stages}"
+def _made(analysis: Analysis, detector: Detector) -> str:
+    file = _file(analysis)
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in analysis.settings.items())
+    return (
+        f"aiface {aiface.__version__}, detector <code>{escape(detector.name)}</code>, sha256 of its network "
+        f"<code>{detector.card['sha256']}</code>, computed by {escape(detector.computed_by)}"
+        + (f", {settings}" if settings else "")
+        + (f", sha256 of the file <code>{file['sha256']}</code>" if file else "")
+        + "."
+    )

@@ -32,7 +32,7 @@ def kind(path: str | Path) -> str:
     except (OSError, ValueError, SyntaxError):  # an image, but damaged: `read_image` says how
         return IMAGE
     try:
-        with av.open(str(path), options={"format_whitelist": CONTAINERS}):
+        with av.open(str(path), options={"format_whitelist": CONTAINERS}, metadata_errors="replace"):
             return VIDEO
     except (av.FFmpegError, OSError):
         raise DataError(

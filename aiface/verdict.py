@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aiface.calibration import Calibration
+from aiface.crop import Quad
 from aiface.logits import expit, logit
 
 REAL, AI, INCONCLUSIVE = "real", "ai", "inconclusive"
@@ -36,6 +37,7 @@ class Sighting:
     time: seconds from the start. box: x, y, width, height in pixels of the frame. score: P(AI), None until somebody
     asks for it. side: pixels of the source along the crop's side. sharpness: of the crop, see `aiface.crop.sharpness`.
     frontality: see `aiface.moments.frontality`. crop: RGB uint8 `(256, 256, 3)`, None where it is kept no longer.
+    quad: where in the frame that was taken from.
     """
 
     time: float
@@ -45,6 +47,7 @@ class Sighting:
     sharpness: float
     frontality: float = 1.0
     crop: np.ndarray | None = field(default=None, compare=False, repr=False)
+    quad: Quad | None = field(default=None, compare=False, repr=False)
 
     @property
     def flaw(self) -> str | None:

@@ -1,5 +1,6 @@
 """Frames in: clips, URLs, cameras and folders of images, all as one kind of source."""
 
+import os
 import re
 from collections.abc import Callable, Generator
 from math import inf
@@ -12,12 +13,16 @@ from aiface.decoding import Clip
 from aiface.errors import DataError, VideoError
 from aiface.files import is_image, read_image
 from aiface.frames import IMAGE_STEP, Frame, Picture, VideoSource, sample
+from aiface.isolated import IsolatedClip
 
 __all__ = ["Frame", "open_video", "sample"]
 
 
 def open_video(
-    source: str | Path | int, capture: Callable[[int], object] = cv2.VideoCapture, rate: float = inf
+    source: str | Path | int,
+    capture: Callable[[int], object] = cv2.VideoCapture,
+    rate: float = inf,
+    isolated: bool = False,
 ) -> VideoSource:
     """Open a video file, a URL (http, https, rtsp), a camera number or a folder of images.
 
@@ -33,14 +38,16 @@ def open_video(
 
     `capture` makes a camera from its number, as `cv2.VideoCapture` does. `rate` is how many frames a second will be
     `sample`d: a clip's decoder may leave out others, as long as those that remain come twice as often, and at least
-    every 0.1 s. Raises `VideoError` when there is nothing to read, and when a camera gives no frame for 5 seconds.
+    every 0.1 s. `isolated` decodes a file in a process of its own, which a stranger's file may crash or fill without
+    harm (`aiface.isolated`); of it come only the frames that `sample` takes at `rate`. Raises `VideoError` when there
+    is nothing to read, and when a camera gives no frame for 5 seconds.
     """
-    opened = _choose(source, capture, rate)
+    opened = _choose(source, capture, rate, isolated)
     opened.start()
     return opened
 
 
-def _choose(source: str | Path | int, capture: Callable[[int], object], rate: float) -> VideoSource:
+def _choose(source: str | Path | int, capture: Callable[[int], object], rate: float, isolated: bool) -> VideoSource:
     if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
         return Camera(int(source), capture)
     if isinstance(source, str) and re.match(r"(https?|rtsps?)://", source, re.IGNORECASE):
@@ -52,7 +59,8 @@ def _choose(source: str | Path | int, capture: Callable[[int], object], rate: fl
         raise VideoError(f"{path}: expected a video or a folder of images, found neither; check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(f"{path}: expected a video, found an empty file; get another copy of it")
-    return Clip(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+    kind = IsolatedClip if isolated and os.name == "posix" else Clip  # Windows can't wait for a pipe
+    return kind(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
 
 
 class _Folder(VideoSource):

@@ -101,7 +101,7 @@ class VideoWriter:
 
 def _audio_packets(path: str | Path, output: av.container.OutputContainer, stack: ExitStack) -> Iterator[av.Packet]:
     """Packets of a clip's first audio stream for `output`, time 0 being the clip's first video frame."""
-    container = stack.enter_context(av.open(str(Path(path).resolve())))
+    container = stack.enter_context(av.open(str(Path(path).resolve()), metadata_errors="replace"))
     if not container.streams.audio:
         return iter(())
     audio = container.streams.audio[0]

@@ -23,14 +23,14 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from served import ROOT, free_port, served
 from test_report import Page
 
-from aiface import answer, app, judging, verdict
+from aiface import answer, app, judging, verdict, words
 from aiface.__main__ import main
 from aiface.errors import DataError
 from aiface.judging import GONE, Live, Shared, judge
 from aiface.pipeline import Analysis
 from aiface.provenance import ABSENCE, Credentials, Provenance
-from aiface.report import NOT_PROOF
 from aiface.upload import FORGOTTEN, IMAGE, VIDEO, Uploads, kind
+from aiface.words import NOT_PROOF
 
 EVIL = "<img src=x onerror=alert(1)>.png"
 NOTHING_SAID = Provenance({}, Credentials(False, "none found"), ())
@@ -91,10 +91,10 @@ def test_the_report_is_in_the_page(tmp_path):
     with urllib.request.urlopen(link["href"]) as answered:
         report = Page(answered.read().decode())
     assert "sha256 of the file" in report.text
-    assert all(source.startswith("data:image/png;base64") for source in report.sources)
+    assert report.sources == ["data:image/jpeg;base64", "data:image/png;base64,"]
 
 
-@pytest.mark.parametrize(("reason", "plain"), [*answer.PLAIN.items(), ("another reason <b>", "another reason <b>")])
+@pytest.mark.parametrize(("reason", "plain"), [*words.PLAIN.items(), ("another reason <b>", "another reason <b>")])
 def test_reasons_are_plain(reason, plain):
     judged = verdict.Verdict(verdict.INCONCLUSIVE, None, reasons=(reason,))
     page = Page(answer.result(Analysis(EVIL, verdict=judged), scene.detector(), NOTHING_SAID))
@@ -104,13 +104,13 @@ def test_reasons_are_plain(reason, plain):
 
 def test_every_reason_has_plain_words():
     reasons = {verdict.NO_FACE, verdict.TOO_SMALL, verdict.TOO_BLURRED, verdict.TOO_FEW, verdict.BETWEEN}
-    assert set(answer.PLAIN) == reasons | {verdict.UNSTABLE}
+    assert set(words.PLAIN) == reasons | {verdict.UNSTABLE}
 
 
 def test_nobody(tmp_path):
     page = last(save(tmp_path / "a.png"))
     assert headline(page) == "Inconclusive"
-    assert answer.PLAIN[verdict.NO_FACE] in page.text
+    assert words.PLAIN[verdict.NO_FACE] in page.text
     assert "How sure" not in page.text
 
 

@@ -13,7 +13,7 @@ from aiface.demo import astronaut_clip
 from aiface.faces import YUNET_FILE
 from aiface.files import WEIGHTS
 from aiface.provenance import ABSENCE
-from aiface.report import NOT_PROOF
+from aiface.words import NOT_PROOF
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 ANSWERS = {"Looks real", "Looks AI-generated", "Inconclusive"}

@@ -8,7 +8,7 @@ import scene
 from PIL import Image
 
 from aiface.browser import LARGEST, Camera, Upload
-from aiface.report import WORDS
+from aiface.words import WORDS
 
 
 @pytest.fixture

@@ -219,10 +219,20 @@ def test_every_kind_of_image_comes_as_rgb(tmp_path, name, image, options, left, 
 
 
 @pytest.mark.parametrize("orientation", [1, 2, 3, 6, 8])
-def test_exif_orientation(tmp_path, orientation):
+@pytest.mark.parametrize(("suffix", "options"), [("png", {}), ("tif", {}), ("webp", {"lossless": True}), ("jpg", {})])
+def test_exif_orientation(tmp_path, orientation, suffix, options):
     image, exif = turned(orientation)
-    image.save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(halves()))
+    image.save(tmp_path / f"a.{suffix}", exif=exif, **options)
+    found = read_image(tmp_path / f"a.{suffix}")
+    assert found.shape == (48, 64, 3)
+    assert np.abs(found[:, :24].astype(int) - RED).max() <= 3
+    assert np.abs(found[:, 40:].astype(int) - BLUE).max() <= 3
+
+
+def test_pictures_are_read_whole_in_strips(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (601, 40, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), noise)
 
 
 def test_path_as_text(tmp_path):
@@ -247,6 +257,14 @@ def png_of(width, height):
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def lying_jpeg():
+    """A small JPEG that claims 49 megapixels: a decoder fills in what is missing, at the cost of all of them."""
+    content = bytearray(encoded("JPEG"))
+    at = content.index(b"\xff\xc0")
+    content[at + 5 : at + 9] = struct.pack(">HH", 7000, 7000)
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -262,6 +280,8 @@ def png_of(width, height):
         ("huge.png", png_of(8000, 8000), "at most 50 megapixels, found 8000x8000; scale it down first"),
         ("huger.png", png_of(12_000, 8000), "at most 50 megapixels, found 12000x8000; scale it down first"),
         ("bomb.png", png_of(60_000, 60_000), "at most 50 megapixels, found 60000x60000; scale it down first"),
+        ("lie.png", png_of(7000, 7000), "at least 490000 bytes for 7000x7000 pixels, found 65: its header lies"),
+        ("lie.jpg", lying_jpeg(), r"at least 490000 bytes for 7000x7000 pixels, found \d+: its header lies"),
         ("zero.png", png_of(0, 10), r"expected .*image, found .+; (remove or )?replace it"),
         ("missing.png", None, "expected an image, found no such file; check the path"),
     ],
@@ -288,8 +308,9 @@ def test_a_false_length_takes_no_memory(tmp_path):
 
 
 def test_50_megapixels_are_not_too_many(tmp_path):
-    Image.new("1", (10_000, 5000)).save(tmp_path / "a.png")
-    assert read_image(tmp_path / "a.png").shape == (5000, 10_000, 3)
+    grain = np.random.default_rng(0).integers(0, 2, (5000, 10_000), np.uint8)
+    Image.fromarray(grain * 255).convert("1").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png")[..., 0] // 255, grain)
 
 
 def test_a_folder_is_no_image(tmp_path):

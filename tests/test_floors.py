@@ -10,11 +10,11 @@ import aiface
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "logits", "quiet"),
-    ("ahead", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
-    ("blend", "dataset", "faces", "frames", "metadata"),
-    ("camera", "crop", "decoding", "provenance", "upload", "writer"),
-    ("explain", "image_statistics", "network", "openvino_runtime", "shards", "stability", "video"),
-    ("batches", "calibration", "keras_runtime", "measurements", "shortcut"),
+    ("ahead", "archive", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
+    ("blend", "dataset", "faces", "frames", "inputs", "metadata"),
+    ("camera", "crop", "decoding", "provenance", "upload", "vetting", "writer"),
+    ("explain", "image_statistics", "isolated", "network", "openvino_runtime", "shards", "stability"),
+    ("batches", "calibration", "keras_runtime", "measurements", "shortcut", "video"),
     ("card", "copies", "evaluation", "traits", "verdict"),
     ("bundle", "findings", "moments", "runs", "spans", "steady"),
     ("detector", "person"),
@@ -22,22 +22,24 @@ FLOORS = (  # from the ground up
     ("audit", "audit_figures", "pipeline", "quantize", "results_figures"),
     ("audit_report", "clips", "overlay"),
     ("demo", "live", "notebook", "plots", "protocol"),
-    ("report", "results"),
-    ("answer",),
-    ("judging",),
+    ("results", "words"),
+    ("report",),
+    ("answer", "index"),
+    ("cli_judge", "cli_train", "judging"),
     ("browser", "web"),
-    ("app",),
+    ("app", "info"),
     ("__main__",),
 )
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 WITHOUT_KERAS = (
     "files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "tracking", "calibration",
-    "audit_report", "card", "stability", "verdict", "metadata", "provenance", "moments", "spans", "person", "trail",
+    "archive", "audit_report", "card", "isolated", "vetting", "stability", "verdict", "metadata", "provenance",
+    "moments", "spans", "person", "trail",
 )  # fmt: skip
 KERAS_ON_DEMAND = (
-    "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline", "overlay",
-    "live", "report", "__main__",
+    "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline",
+    "overlay", "live", "report", "__main__",
 )  # fmt: skip
 
 

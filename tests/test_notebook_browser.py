@@ -14,7 +14,7 @@ from PIL import Image
 from served import ROOT, free_port
 
 from aiface.demo import astronaut_clip
-from aiface.report import WORDS
+from aiface.words import WORDS
 
 pytestmark = chromium.needed
 

@@ -2,19 +2,27 @@ import json
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
+import jsonschema
+import numpy as np
 import pytest
 import scene
 from clips import seconds, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface.files import sha256
+import aiface
+from aiface.detector import Detector
+from aiface.files import read_image, sha256
 from aiface.person import Person
 from aiface.pipeline import Analysis, analyze, analyze_video
-from aiface.report import NOT_PROOF, as_html, as_json, people_lines, performance_line, sentence, write_report
+from aiface.report import VERSION, _heated, as_html, as_json, write_report
 from aiface.verdict import AI, BETWEEN, INCONCLUSIVE, NO_FACE, REAL, Verdict
+from aiface.words import LIMITS, MEANING, NOT_PROOF, PLAIN, people_lines, performance_line, sentence
 
+SCHEMA = json.loads((Path(aiface.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+STILL = ["data:image/jpeg;base64", "data:image/png;base64,"]  # the picture, the faces
 EVIL = "<img src=x onerror=alert(1)>.png"
 
 
@@ -80,12 +88,16 @@ def test_sentence(verdict, expected):
 
 def test_the_page_of_a_clip(clip, page):
     assert page.tags[1] == ("head", {})
-    assert "two.mp4 looks AI-generated score 1.00" in page.text
+    assert "two.mp4 Looks AI-generated" in page.text
+    assert "The score is 1.00, on a scale of 0 (real) to 1 (AI-generated)." in page.text
     assert "person 1, 0.0 to 1.8 s, found 10 times: looks AI-generated, score 1.00" in page.text
     assert "person 2, 0.0 to 1.8 s, found 10 times: looks real, score 0.00" in page.text
     for part in (
         "Scores over time",
         "Faces",
+        LIMITS,
+        MEANING[AI],
+        "computed by a function, samples per second 5.0, moments 16",
         performance_line(clip),
         NOT_PROOF,
         sha256(clip.path),
@@ -95,6 +107,7 @@ def test_the_page_of_a_clip(clip, page):
         assert part in page.text
     assert "Made by <the> tests." in page.text
     assert page.sources == ["data:image/png;base64,"] * 2
+    assert "Where the detector looked" not in page.text
 
 
 @pytest.mark.parametrize(
@@ -115,21 +128,22 @@ def test_spans_are_told(spans, expected):
 def test_the_page_of_an_image(tmp_path):
     page = Page(as_html(judge_image(save(tmp_path / "face.png", (100, 40, 100, BLUE))), scene.detector()))
     assert "person 1: looks real, score 0.00" in page.text
-    assert page.sources == ["data:image/png;base64,"]
+    assert page.sources == STILL
     assert "Scores over time" not in page.text
     assert "Performance" not in page.text
 
 
 def test_the_page_of_nobody(tmp_path):
     page = Page(as_html(judge_image(save(tmp_path / "empty.png")), scene.detector()))
-    assert "inconclusive no face found" in page.text
+    assert PLAIN[NO_FACE] in page.text
     assert "nobody: inconclusive, no face found" in page.text
     assert page.sources == []
 
 
 def test_the_page_of_what_cant_be_judged(tmp_path):
     page = Page(as_html(judge_image(tmp_path / "missing.png"), scene.detector()))
-    assert "inconclusive nothing was judged" in page.text
+    assert "Inconclusive" in page.text
+    assert MEANING[INCONCLUSIVE] not in page.text
     assert "missing.png: expected an image, found no such file; check the path" in page.text
 
 
@@ -143,7 +157,7 @@ def test_a_name_is_text_and_nothing_else(tmp_path):
     html = as_html(analysis, scene.detector(name="<b>bold</b>", training={"summary": "<script>alert(1)</script>"}))
     page = Page(html)
     assert not {tag for tag, _ in page.tags} & {"script", "b"}
-    assert page.sources == ["data:image/png;base64,"]
+    assert page.sources == STILL
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
     assert page.text.count(EVIL) == 2  # title and heading
 
@@ -165,8 +179,11 @@ def test_json_holds_what_the_page_says(clip, tmp_path):
         assert line in page.text
     assert found["verdict"] == "ai"
     assert f"score {found['score']:.2f}" in page.text
-    assert found["file_sha256"] in page.text
-    assert found["detector"] == {"name": "by-colour", "sha256": "0" * 64}
+    assert found["file"]["sha256"] == sha256(clip.path)
+    assert found["file"]["sha256"] in page.text
+    assert (found["detector"]["name"], found["detector"]["sha256"]) == ("by-colour", "0" * 64)
+    assert found["detector"]["thresholds"] == scene.CALIBRATION["thresholds"]
+    assert found["settings"] == {"samples_per_second": 5.0, "moments": 16, "computed_by": "a function"}
     assert found["performance"] == clip.performance
     assert (found["interrupted"], found["warnings"], found["error"]) == (False, [], None)
     first = found["people"][0]["sightings"][0]
@@ -184,7 +201,71 @@ def test_json_extends_the_row(clip):
     assert {key: found[key] for key in row if key != "people"} == {key: row[key] for key in row if key != "people"}
     for entry, person in zip(found["people"], row["people"], strict=True):
         entry.pop("sightings")
+        assert entry.pop("heat_inside_face") is None
         assert entry == person
+
+
+def odd_inputs(tmp_path):
+    """Analyses of each kind that there is, by name."""
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    yield "a face", judge_image(save(tmp_path / "face.png", (100, 40, 100, RED)))
+    yield "nobody", judge_image(save(tmp_path / "empty.png"))
+    yield "broken", judge_image(tmp_path / "broken.png")
+    yield "missing", judge_image(tmp_path / "missing.png")
+    yield "an address", Analysis("https://example.org/a.mp4", error="expected a video, found none")
+
+
+def test_json_keeps_to_the_schema(clip, tmp_path):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for name, analysis in (("a clip", clip), *odd_inputs(tmp_path)):
+        page = write_report(analysis, scene.detector(), tmp_path / "out" / f"{name}.html")
+        found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+        jsonschema.validate(found, SCHEMA)
+        assert found["report_version"] == VERSION
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(found | {"verdict": "fake"}, SCHEMA)
+
+
+def test_what_the_file_says_stands_apart(tmp_path):
+    image = Image.fromarray(picture((100, 40, 100, BLUE)))
+    image.getexif()[0x0131] = "Midjourney 7"  # Software
+    image.save(tmp_path / "says.png", exif=image.getexif())
+    write_report(judge_image(tmp_path / "says.png"), scene.detector(), tmp_path / "report.html")
+    found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert found["verdict"] == REAL  # whatever it says
+    assert found["provenance"]["says_generated"] == ["EXIF Software: Midjourney 7"]
+    assert "It says that AI made it, or a part of it:EXIF Software: Midjourney 7" in page.text
+    assert "This has no part in the answer above." in page.text
+
+
+def test_maps_are_drawn_and_their_share_is_stated(tmp_path):
+    from bundles import network
+
+    path = save(tmp_path / "face.png", (100, 40, 100, RED))
+    detector = Detector(scene.by_colour, scene.detector().card, lambda: network())
+    write_report(judge_image(path), detector, tmp_path / "report.html", explain=True)
+    found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    jsonschema.validate(found, SCHEMA)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert found["explained"]
+    share = found["people"][0]["heat_inside_face"]
+    said = "There is none here" if share is None else f"{share:.0%} of it lies within the face"
+    assert said in page.text
+    assert page.sources == [*STILL, "data:image/png;base64,", "data:image/jpeg;base64"]
+
+
+def test_heat_lies_on_the_picture_where_the_face_is(tmp_path):
+    analysis = judge_image(save(tmp_path / "face.png", (100, 40, 100, RED)))
+    (look,) = analysis.people[0].gallery
+    cold, hot = ([np.full((1, 256, 256), heat, np.float32)] for heat in (0, 1))
+    plain = read_image(tmp_path / "face.png")
+    np.testing.assert_array_equal(_heated(analysis, cold), plain)
+    rows, columns = np.nonzero((_heated(analysis, hot) != plain).any(axis=2))
+    low, high = look.quad.corners.min(axis=0), look.quad.corners.max(axis=0)
+    size = plain.shape[1::-1]
+    assert (columns.min(), rows.min()) == pytest.approx(np.clip(low, 0, size), abs=2)
+    assert (columns.max(), rows.max()) == pytest.approx(np.clip(high, 0, size), abs=2)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +282,7 @@ def test_any_name_can_be_reported(tmp_path, name):
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     shown = re.sub(r"\s+", " ", name.encode("utf-8", "replace").decode())
     assert shown in page.text
-    assert page.sources == ["data:image/png;base64,"]
+    assert page.sources == STILL
 
 
 def test_performance_line(clip):

@@ -31,6 +31,7 @@ setup() {
     -e "s/^MOBILENET_MIN_BYTES=.*/MOBILENET_MIN_BYTES=1000/" \
     "$ROOT/fetch.sh" >"$DIR/fetch.sh"
   chmod +x "$DIR/fetch.sh"
+  ln -s "$ROOT/aiface" "$DIR/aiface"
 
   python3 "$BATS_TEST_DIRNAME/server.py" "$FILES" "$LOG" >"$BATS_TEST_TMPDIR/port" 3>&- &
   SERVER=$!
@@ -456,6 +457,16 @@ fake_kagglehub() { # PYTHON_LINE: what its dataset_download does
   run -0 fetch --from "$MIRROR" data
   [ -f "$DIR/data/real_vs_fake/real-vs-fake/test/real/0.jpg" ]
   [ "$(ls -A "$DIR/data")" = real_vs_fake ]
+}
+
+@test "data: a zip that leads outside is refused" {
+  python3 -c 'import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w") as z: z.writestr("real_vs_fake/a", "a"); z.writestr("../../evil", "b")' \
+    "$MIRROR/140k-real-and-fake-faces.zip"
+  run -1 fetch --from "$MIRROR" data
+  has "'../../evil': a path that leads outside"
+  [ -z "$(find "$BATS_TEST_TMPDIR" -name evil)" ]
+  [ -z "$(ls -A "$DIR/data")" ]
 }
 
 @test "data: a broken zip is named" {

@@ -1,0 +1,146 @@
+"""A folder of reports on many inputs, with an index: each input stands in it once, and what is done stays done.
+
+Each report is written as soon as its input is judged, the JSON last: whatever ends the work, even a power cut, the next
+run goes on from there.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from aiface.detector import Detector
+from aiface.files import folder_name, write_json, write_text
+from aiface.inputs import list_files
+from aiface.pipeline import Analysis, Settings
+from aiface.report import VERSION, write_report
+from aiface.verdict import AI, INCONCLUSIVE, REAL
+from aiface.words import NOT_PROOF, WORDS
+
+SKIPPED = "skipped"
+NEITHER = "neither a picture nor a clip, by its name"
+ORDER = (AI, INCONCLUSIVE, REAL, "error", SKIPPED)
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>aiface: {count} inputs</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+div {{ overflow-x: auto }} table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; overflow-wrap: anywhere }}
+td:first-child {{ min-width: 12rem }}
+.ai {{ color: rgb(200, 30, 60); font-weight: 600 }} .real {{ color: rgb(34, 110, 70) }}
+.inconclusive {{ color: rgb(130, 90, 0) }} .error, .skipped {{ color: #555 }}
+</style></head><body>
+<h1>{count} inputs</h1>
+<p>{counts}</p>
+<p><strong>{not_proof}</strong></p>
+<div role="region" aria-label="all inputs" tabindex="0"><table>
+<tr><th scope="col">input</th><th scope="col">verdict</th><th scope="col">score</th><th scope="col">people</th>
+<th scope="col">why</th></tr>
+{rows}
+</table></div></body></html>
+"""
+
+
+class Reports:
+    """The folder. settings: what the answers depend on beside the network. explain: whether to draw heat maps."""
+
+    def __init__(self, folder: str | Path, detector: Detector, settings: Settings, explain: bool = False):
+        self.folder, self._detector, self._explain = Path(folder), detector, explain
+        self._settings = settings.row()
+
+    def path(self, name: str | Path) -> Path:
+        """Where the page of an input lies; no two inputs share one."""
+        place = str(name) if "://" in str(name) else str(Path(name).absolute())
+        told_apart = hashlib.sha256(os.fsencode(place)).hexdigest()[:10]
+        return self.folder / f"{folder_name(name)[:100]}-{told_apart}.html"
+
+    def add(self, analysis: Analysis) -> dict:
+        """Write the report on an input; return its row of the index."""
+        page = write_report(analysis, self._detector, self.path(analysis.path), self._explain)
+        return _row(json.loads(page.with_suffix(".json").read_text(encoding="utf-8")), page)
+
+    def done(self, name: str | Path) -> dict | None:
+        """The row of an input that was judged to its end before, by this network and with these settings; else None.
+
+        A file that has changed since, in size or time, is to be judged again, and so is an address that failed.
+        """
+        page = self.path(name)
+        try:
+            found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+            return _row(found, page) if page.is_file() and self._as_now(found, name) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or another program's
+            return None
+
+    def _as_now(self, found: dict, name: str | Path) -> bool:
+        if (found["report_version"], found["interrupted"]) != (VERSION, False):
+            return False
+        if found["detector"]["sha256"] != self._detector.card["sha256"]:
+            return False
+        if found["explained"] != self._explain or found["settings"] not in self._possible():
+            return False
+        if found["file"] is None:
+            return found["error"] is None or not ("://" in str(name) or Path(name).is_file())
+        now = Path(name).stat()
+        return (found["file"]["bytes"], found["file"]["modified_ns"]) == (now.st_size, now.st_mtime_ns)
+
+    def _possible(self) -> Sequence[dict]:
+        computed = {"computed_by": self._detector.computed_by}
+        return self._settings | computed, computed  # the latter of an image
+
+    def write_index(self, rows: Iterable[dict]) -> Path:
+        """Write `index.json` and `index.html`, the worst first; return the latter's path."""
+        rows = sorted(rows, key=lambda row: (ORDER.index(row["verdict"]), -(row["score"] or 0), row["path"]))
+        write_json(self.folder / "index.json", {"report_version": VERSION, "inputs": rows})
+        path = self.folder / "index.html"
+        write_text(path, _as_html(rows).encode("utf-8", "replace").decode())
+        return path
+
+
+def plan(names: Iterable[str], reports: Reports) -> tuple[list[str | Path], list[dict]]:
+    """What is left to judge, and the rows of what is not: judged before, or in a folder but no picture and no clip."""
+    todo, rows = [], []
+    for name in names:
+        inputs, others = ([name], [])
+        if "://" not in name and Path(name).is_dir():
+            inputs, others = list_files(name)
+            rows += map(skipped, others)
+        for each in inputs or [name] * (not others):
+            row = reports.done(each)
+            rows += [row] if row else []
+            todo += [] if row else [each]
+    return todo, rows
+
+
+def skipped(path: str | Path) -> dict:
+    """The row of a file that is no input."""
+    return {"path": str(path), "verdict": SKIPPED, "score": None, "people": 0, "why": NEITHER, "report": None}
+
+
+def _row(report: dict, page: Path) -> dict:
+    why = report["error"] or "; ".join((*report["reasons"], *report["warnings"]))
+    return {
+        "path": report["path"],
+        "verdict": "error" if report["error"] else report["verdict"],
+        "score": report["score"],
+        "people": len(report["people"]),
+        "why": why,
+        "report": page.name,
+    }
+
+
+def _as_html(rows: Sequence[dict]) -> str:
+    counts = Counter(row["verdict"] for row in rows)
+    told = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in ORDER if counts[kind])
+    lines = "\n".join("".join(_cells(row)) for row in rows)
+    return _PAGE.format(count=len(rows), counts=told or "nothing was judged", not_proof=NOT_PROOF, rows=lines)
+
+
+def _cells(row: dict) -> Iterator[str]:
+    name, verdict = escape(row["path"]), row["verdict"]
+    score = "" if row["score"] is None else f"{row['score']:.2f}"
+    yield f'<tr><td><a href="{escape(row["report"])}">{name}</a></td>' if row["report"] else f"<tr><td>{name}</td>"
+    yield f'<td class="{verdict}">{WORDS.get(verdict, verdict)}</td><td>{score}</td><td>{row["people"] or ""}</td>'
+    yield f"<td>{escape(row['why'])}</td></tr>"

@@ -1,0 +1,135 @@
+"""Short versions of `make soak`."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.clocks import Row
+from benchmarks.soak import __main__ as soak
+from benchmarks.soak import images, kills, mutate, stream, videos, watch, writes
+from benchmarks.soak.kills import Turn
+
+
+def test_damaged_pictures_harm_nothing():
+    rows = images.measure(300)
+    assert [row.met for row in rows] == [True] * 4, rows
+
+
+def test_damaged_clips_harm_nothing():
+    rows = videos.measure(12)
+    assert [row.met for row in rows] == [True, True, None], rows
+
+
+@pytest.mark.parametrize("module", [images, videos])
+def test_damage_is_the_same_each_time_and_mostly_damage(module):
+    cases = [module.damaged(7, case) for case in range(40)]
+    assert cases == [module.damaged(7, case) for case in range(40)]
+    assert sum(case not in module.seeds() for case in cases) >= 38
+    assert module.damaged(8, 0) != cases[0]
+
+
+def test_every_kind_of_file_has_numbers_to_falsify():
+    rng = np.random.default_rng(0)
+    for whole in (*images.seeds(), *videos.seeds()):
+        places = list(mutate.fields(whole))
+        assert len(places) >= 4
+        assert all(0 <= at < len(whole) for at, _ in places)
+        assert mutate.mutate(rng, whole, images.seeds())
+
+
+CHILD = """
+import os, sys, time
+from benchmarks.soak.watch import serve
+
+def attempt(seed, case):
+    if case == 3:
+        os.abort()
+    if case == 5:
+        time.sleep(60)
+    return "read"
+
+serve(attempt)
+"""
+
+
+def test_a_crash_and_a_hang_are_seen_and_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "spoilt_child.py").write_text(CHILD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    tally = watch.run("spoilt_child", 8, 1, tmp_path / "kept.json", limit=3)
+    assert (tally.cases, tally.outcomes) == (8, {"read": 6})
+    assert re.match("seed 1, case 3: Fatal Python error: Aborted", tally.crashes[0])
+    assert tally.hangs == ["seed 1, case 5"]
+    again = watch.run("spoilt_child", 10, 1, tmp_path / "kept.json", limit=3)  # goes on, not anew
+    assert (again.cases, again.outcomes, len(again.crashes)) == (10, {"read": 8}, 1)
+
+
+def test_endless_frames_take_no_more_than_the_first(monkeypatch):
+    monkeypatch.setattr("aiface.session.PEOPLE", 40)
+    found = stream.stream(8000, 4000, lambda line: None)
+    assert found["people"] > 100
+    assert found["remembered"] == 40
+    assert {"ai", "inconclusive"} <= set(found["shown"])
+    assert max(look["mib"] for look in found["looks"]) - found["before"]["mib"] < stream.GROWTH
+    assert {(look["handles"], look["threads"]) for look in found["looks"]} == {
+        (found["before"]["handles"], found["before"]["threads"])
+    }
+
+
+def test_a_killed_training_goes_on(tmp_path):
+    """Killed twice, at a moment and inside a save; that the end is the same test_training.py and `make soak` show."""
+    crops, run = kills.make_crops(tmp_path), tmp_path / "run"
+    first = kills.turn(crops, run, 1, "no progress yet")
+    second = kills.turn(crops, run, 2, 0.0)
+    third = kills.turn(crops, run, 2, "half a state")
+    assert [turn.killed for turn in (first, second, third)] == [True] * 3, first.said
+    assert (first.start, first.saved, second.start) == (0, 1, 1)
+    assert third.start == max(second.saved, second.start)
+
+
+ALONE = Turn(False, 0, 24, "a", "")
+
+
+@pytest.mark.parametrize(
+    ("turns", "alone", "met"),
+    [
+        ([Turn(True, 0, 2, None, ""), Turn(True, 2, 3, None, ""), Turn(False, 3, 24, "a", "")], "aa", [True] * 5),
+        ([Turn(True, 0, 2, None, ""), Turn(True, 1, 3, None, ""), Turn(False, 3, 24, "a", "")], "aa",
+         [True, True, False, True, True]),
+        ([Turn(True, 0, 2, None, ""), Turn(True, 2, 3, None, ""), Turn(False, 3, 24, "b", "")], "ab",
+         [True, True, True, False, False]),
+        ([Turn(True, 0, 2, None, ""), Turn(False, -1, -1, None, ""), Turn(False, -1, -1, None, "")], "aa",
+         [False, False, False, False, True]),
+    ],
+)  # fmt: skip
+def test_how_kills_are_judged(turns, alone, met):
+    planned = [(1, 0.5), (2, "before fsync")]
+    assert [row.met for row in kills.rows(planned, turns, list(alone))] == met
+
+
+@pytest.mark.parametrize("kind", writes.KINDS)
+@pytest.mark.parametrize("name", [*(name for name in writes.WRITERS if name != "bundle and card"), "shards"])
+def test_a_write_that_fails_spoils_nothing(tmp_path, name, kind):
+    pictures = kills.make_crops(tmp_path).parent / "tree" if name == "shards" else None
+    writer = writes.shards_of(pictures) if pictures else writes.WRITERS[name]
+    try:
+        with writes.small_disk(tmp_path / "disk") as disk:
+            assert writes.fault(writer, kind, disk) is None
+    except PermissionError as error:
+        pytest.skip(str(error))
+
+
+def test_the_page(tmp_path, monkeypatch):
+    parts = {"images": (lambda count, kept: [Row("crashes", str(count), "0", False)], 10, "nothing happens")}
+    monkeypatch.setattr(soak, "PARTS", parts)
+    monkeypatch.setattr(soak, "TESTS", {"it works": ("bats", "a")})
+    monkeypatch.setattr(soak.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="ok 1\nok 2\n", returncode=0))
+    for share, written in (("0.5", False), ("1", True)):
+        monkeypatch.setattr("sys.argv", ["soak", "--share", share, "--out", str(tmp_path)])
+        soak.main()
+        assert (tmp_path / "RELIABILITY.md").exists() is written
+    page = (tmp_path / "RELIABILITY.md").read_text()
+    assert "| nothing happens | `make soak` (images) | crashes | 10 | 0 | missed |" in page
+    assert "| it works | `make test` | `bats a` | 2 passed | all | met |" in page
+    assert "attacker who adapts" in page
