@@ -5,6 +5,8 @@
 # make ablation [DATA="..."]   docs/ABLATION.md anew: what each step of the recipe buys, in short trainings
 # make bench [MINUTES=60]      docs/BENCHMARKS.md anew: speed, memory, live; MINUTES is the long clip's length
 # make soak [ONLY="images ..."]  hours of damaged files, kills and endless streams: docs/RELIABILITY.md anew
+# make docs [RECIPE=recipes/X.yaml]  both notebooks as pages in docs/build, train.ipynb executed if a recipe is named;
+#                              the README's picture, docs/example.png, anew
 # make lint                    the code's style
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in
@@ -17,9 +19,10 @@ CROPS ?= data/crops-all
 DOCS ?= docs
 MINUTES ?= 10
 ONLY ?=
+RECIPE ?=
 PY := .venv/bin/python
 
-.PHONY: demo test evaluate ablation bench soak lint readme lock
+.PHONY: demo test evaluate ablation bench soak lint readme lock docs
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -43,6 +46,9 @@ bench: .venv/done
 
 soak: .venv/done
 	$(PY) -m benchmarks.soak $(if $(ONLY),--only $(ONLY)) --out $(DOCS)
+
+docs: .venv/done
+	$(PY) -m benchmarks.docs $(addprefix --recipe ,$(RECIPE))
 
 lint: .venv/done
 	$(PY) -m ruff check

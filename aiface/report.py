@@ -31,7 +31,7 @@ from aiface.words import (
     sureness,
 )
 
-VERSION = 2  # of the JSON; see docs/REPORT.md
+VERSION = 2  # of the JSON, as in its schema
 WIDTH = 960  # pixels: as wide as a picture is shown
 Maps = Sequence[np.ndarray]  # of each person, the heat of each crop in their gallery: float32 (n, 256, 256)
 _PAGE = """<!doctype html>

@@ -55,8 +55,11 @@ def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: floa
         part("live", live(detector))
         part("steadiness", steadiness(detector, clip))
         part("start", start(write_clip(scratch / "short.mp4", 2), folder))
-        long = repeat_clip(clip, scratch / "long.mp4", round(minutes * 60 / SECONDS))
-        part("memory", memory(clip, long, minutes, folder))
+        lengths = {f"{SECONDS} s": clip}
+        for part_of_it in (minutes / 3, minutes):
+            long = scratch / f"{part_of_it:g}.mp4"
+            lengths[f"{part_of_it:g} min"] = repeat_clip(clip, long, round(part_of_it * 60 / SECONDS))
+        part("memory", memory(lengths, folder))
     same = same_verdicts(detector, clips) if clips else []
     return {"machine": machine(), "rows": [asdict(row) for row in rows], "clips": same}
 

@@ -1,0 +1,15 @@
+"""`python -m aiface` with the finder and the detector of `scene`, for tests that kill it."""
+
+import sys
+
+import scene
+
+import aiface.detector
+import aiface.faces
+from aiface.__main__ import main
+
+aiface.faces.load_finder = lambda folder: scene.Finder()
+aiface.detector.load_detector = lambda *arguments: scene.detector()
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

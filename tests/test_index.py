@@ -1,0 +1,213 @@
+"""Folders of reports: each input accounted for, none judged twice, whatever ended the work."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import scene
+from clips import seconds, write_clip
+from PIL import Image
+from scene import BLUE, HEIGHT, RED, WIDTH, picture
+
+from aiface.index import ORDER, SKIPPED, Reports, plan
+from aiface.inputs import expand
+from aiface.pipeline import Analysis, Settings, analyze
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, str(ROOT / "tests" / "judge_by_colour.py"), "analyze"]
+
+
+def mixed(folder, count):
+    """So many files: pictures, clips, broken and empty ones, one that claims to be huge, and what is neither."""
+    huge = b"BM" + bytes(12) + b"\x28\0\0\0" + 2 * b"\x60\xea\0\0" + bytes(28)  # 60,000 x 60,000 pixels
+    red, blue = (Image.fromarray(picture((100, 40, 100, colour))) for colour in (RED, BLUE))
+    couple = picture((20, 30, 100, RED), (180, 40, 90, BLUE))
+    kinds = (
+        lambda at: red.save(at.with_suffix(".png")),
+        lambda at: blue.save(at.with_suffix(".jpg")),
+        lambda at: write_clip(at.with_suffix(".mp4"), seconds(8), lambda _: couple, (WIDTH, HEIGHT)),
+        lambda at: at.with_suffix(".txt").write_text("notes"),
+        lambda at: at.with_suffix(".jpeg").write_bytes(b""),
+        lambda at: at.with_suffix(".mov").write_text("no clip"),
+        lambda at: Image.fromarray(picture()).save(at.with_suffix(".webp")),
+        lambda at: at.with_suffix(".bmp").write_bytes(huge),
+    )
+    for number in range(count):
+        kinds[number % len(kinds)](folder / f"{number // 20}" / f"file {number:03}")
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path):
+    for number in range(10):
+        (tmp_path / "in" / str(number)).mkdir(parents=True)
+    return tmp_path / "in"
+
+
+DEFAULT = Settings()
+
+
+def judge(out, *names, settings=DEFAULT, detector=None):
+    """What `analyze --out` does: the rows of the index, and the inputs that were judged for it."""
+    reports = Reports(out, detector or scene.detector(), settings)
+    todo, rows = plan(expand(map(str, names)), reports)
+    rows += [reports.add(analysis) for analysis in analyze(todo, scene.Finder(), scene.detector(), settings)]
+    reports.write_index(rows)
+    return rows, [str(each) for each in todo]
+
+
+def index(out):
+    return json.loads((out / "index.json").read_text(encoding="utf-8"))["inputs"]
+
+
+def test_every_file_is_accounted_for(files, tmp_path):
+    out = tmp_path / "out"
+    rows, todo = judge(out, mixed(files, 24))
+    there = sorted(str(path) for path in files.rglob("*") if path.is_file())
+    assert len(there) == 24
+    assert sorted(row["path"] for row in index(out)) == there
+    found = [row["verdict"] for row in index(out)]
+    assert found == sorted(found, key=ORDER.index)
+    assert {kind: found.count(kind) for kind in ORDER} == {
+        "ai": 6, "inconclusive": 3, "real": 3, "error": 9, SKIPPED: 3,
+    }  # fmt: skip
+    assert all(row["why"] for row in rows if row["verdict"] in ("error", SKIPPED))
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "6 looks AI-generated, 3 inconclusive, 3 looks real, 9 error, 3 skipped" in page
+    links = re.findall(r'href="([^"]+)"', page)
+    assert len(links) == len(todo) == 21
+    assert all((out / link).is_file() and (out / link).with_suffix(".json").is_file() for link in links)
+
+
+def test_nothing_is_judged_twice(files, tmp_path):
+    out = tmp_path / "out"
+    rows, todo = judge(out, mixed(files, 8))
+    again, nothing = judge(out, files)
+    assert (len(todo), nothing) == (7, [])
+    assert sorted(again, key=str) == sorted(rows, key=str)
+
+
+def rewrite(path):
+    Image.fromarray(picture((100, 40, 100, BLUE))).save(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "anew"),
+    [
+        (lambda file, page: None, {}, 0),
+        (lambda file, page: rewrite(file), {}, 1),
+        (lambda file, page: os.utime(file, (1, 1)), {}, 1),
+        (lambda file, page: page.unlink(), {}, 1),
+        (lambda file, page: page.with_suffix(".json").unlink(), {}, 1),
+        (lambda file, page: page.with_suffix(".json").write_text('{"half":'), {}, 1),
+        (lambda file, page: page.with_suffix(".json").write_text("[]"), {}, 1),
+        (lambda file, page: None, {"detector": scene.detector(sha256="1" * 64)}, 2),
+        (lambda file, page: None, {"settings": Settings(10.0)}, 1),  # the clip: settings are of no matter for a picture
+    ],
+)
+def test_what_changed_is_judged_again(tmp_path, change, options, anew):
+    (tmp_path / "in").mkdir()
+    picture_path, out = tmp_path / "in" / "a.png", tmp_path / "out"
+    Image.fromarray(picture((100, 40, 100, RED))).save(picture_path)
+    write_clip(tmp_path / "in" / "b.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    judge(out, tmp_path / "in")
+    change(picture_path, Reports(out, scene.detector(), Settings()).path(picture_path))
+    assert len(judge(out, tmp_path / "in", **options)[1]) == anew
+
+
+def test_files_of_one_name_have_reports_of_their_own(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / folder / "a.png")
+    rows, _ = judge(tmp_path / "out", tmp_path / "one", tmp_path / "two" / "a.png")
+    assert len({row["report"] for row in rows}) == 2
+
+
+def test_an_address_that_failed_is_tried_again(tmp_path):
+    reports = Reports(tmp_path, scene.detector(), Settings())
+    address = "http://127.0.0.1:9/a.mp4"
+    reports.add(Analysis(address, error="no answer"))
+    assert plan([address], reports) == ([address], [])
+    reports.add(Analysis("http://127.0.0.1:9/b.mp4"))
+    assert plan(["http://127.0.0.1:9/b.mp4"], reports)[0] == []
+
+
+def test_one_that_was_interrupted_is_not_done(tmp_path):
+    reports = Reports(tmp_path, scene.detector(), Settings())
+    reports.add(Analysis("a.mp4", interrupted=True))
+    assert plan(["a.mp4"], reports)[0] == ["a.mp4"]
+
+
+def test_names_are_text_on_the_page(tmp_path):
+    reports = Reports(tmp_path, scene.detector(), Settings())
+    row = reports.add(Analysis("<b>&.png", error="<i>broken"))
+    page = reports.write_index([row]).read_text(encoding="utf-8")
+    assert "&lt;b&gt;&amp;.png" in page
+    assert "<b>" not in page
+    assert "<i>" not in page
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a*.png"], ["a1.png", "a2.png"]),
+        (["**/*.jpg"], ["sub/c.jpg"]),
+        (["a[1].png"], ["a1.png"]),
+        (["[x].png"], ["[x].png"]),  # called so
+        (["none*"], ["none*"]),
+        (["http://host/a*.mp4"], ["http://host/a*.mp4"]),
+        (["sub", "a2.png"], ["sub", "a2.png"]),
+    ],
+)
+def test_patterns(tmp_path, monkeypatch, names, expected):
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    for name in ("a1.png", "a2.png", "[x].png", "sub/c.jpg"):
+        Path(name).touch()
+    assert [name.replace(os.sep, "/") for name in expand(names)] == expected
+
+
+def reports_of(out):
+    return {path: path.stat().st_mtime_ns for path in out.glob("*.json") if path.name != "index.json"}
+
+
+@pytest.mark.parametrize("moment", [1, 9, 20])
+def test_killed_it_goes_on(files, tmp_path, moment):
+    mixed(files, 64)
+    out = tmp_path / "out"
+    command = [*COMMAND, str(files), "--out", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as working:
+        while len(done := reports_of(out)) < moment:
+            assert working.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
+        working.kill()
+    done = reports_of(out)
+    assert moment <= len(done) < 56
+    for path in done:
+        json.loads(path.read_text(encoding="utf-8"))
+        assert path.with_suffix(".html").is_file()
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stderr  # some could not be judged
+    assert f"{56 - len(done)} judged now, {8 + len(done)} known before" in ended.stderr
+    after = reports_of(out)
+    assert {path: after[path] for path in done} == done  # not written anew
+    assert len(index(out)) == 64
+
+
+def test_ctrl_c_keeps_what_was_judged(files, tmp_path):
+    mixed(files, 160)
+    out = tmp_path / "out"
+    command = [*COMMAND, str(files), "--out", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as working:
+        while len(reports_of(out)) < 3:
+            time.sleep(0.005)
+        working.send_signal(2)
+        told = working.communicate(timeout=60)[1]
+    assert working.returncode == 130
+    assert told.endswith("aiface: stopped\n")
+    assert 3 <= len([row for row in index(out) if row["report"]]) < 140
