@@ -91,7 +91,7 @@ def _analyze_into(options: argparse.Namespace, detector, finder, settings) -> in
     from aiface.inputs import expand
     from aiface.pipeline import analyze
 
-    reports = Reports(options.out, detector, settings, options.explain)
+    reports = Reports(options.out, finder, detector, settings, options.explain)
     todo, rows = plan(expand(options.paths), reports)
     before = len(rows)
     try:

@@ -49,14 +49,15 @@ def _astronaut_frames(number: int, rate: int) -> Iterator[Frame]:
 def read_parameters(notebook: str, recipe: str | Path | None, changes: Iterable[str] = ()) -> dict:
     """A notebook's parameters from a YAML file, as in `recipes/`, and from changes such as `EPOCHS=3`.
 
-    Raises `DataError` for a file that is none, and for a name that the notebook does not have.
+    Raises `DataError` for a file that is none, and for a name that the notebook does not have, `AifaceError` where the
+    repo's notebooks are not there.
     """
     try:
         found = yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) if recipe else {}
         found |= {name: yaml.safe_load(value) for name, _, value in (change.partition("=") for change in changes)}
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise DataError(f"{recipe}: expected a YAML file of parameters, such as those in recipes/ ({error})") from None
-    known = papermill.inspect_notebook(ROOT / notebook)
+    known = papermill.inspect_notebook(_there(notebook))
     if others := sorted(set(found) - set(known)):
         raise DataError(f"{notebook}: expected parameters among {', '.join(known)}; found {', '.join(others)}")
     return found
@@ -68,18 +69,23 @@ def execute(notebook: str, executed: Path, parameters: dict, told: TextIO | None
     told: what its cells print goes there too, as it comes. Raises `AifaceError` with the notebook's own error if a cell
     fails, and if the repo's notebooks are not there; the executed one is kept up to the failure.
     """
-    if not (ROOT / notebook).is_file():
-        raise AifaceError(f"{ROOT / notebook}: expected the repo's notebook, found none; clone the repo and work there")
+    source = _there(notebook)
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            ROOT / notebook, executed, parameters, kernel_name="python3", cwd=str(ROOT), config=_LOCAL_KERNEL,
+            source, executed, parameters, kernel_name="python3", cwd=str(ROOT), config=_LOCAL_KERNEL,
             progress_bar=sys.stderr.isatty() and told is None, extra_arguments=["--log-level=CRITICAL"],
             stdout_file=told, stderr_file=told,
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise AifaceError(f"{error.ename}: {error.evalue} (the whole story: {executed})") from None
     return executed
+
+
+def _there(notebook: str) -> Path:
+    if not (path := ROOT / notebook).is_file():
+        raise AifaceError(f"{path}: expected the repo's notebook, found none; clone the repo and work there")
+    return path
 
 
 def main() -> int:

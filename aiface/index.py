@@ -7,15 +7,17 @@ run goes on from there.
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from aiface.detector import Detector
+from aiface.faces import FaceFinder
 from aiface.files import folder_name, write_json, write_text
-from aiface.inputs import list_files
-from aiface.pipeline import Analysis, Settings
+from aiface.inputs import is_folder, list_files
+from aiface.pipeline import Analysis, Settings, finder_name
 from aiface.report import VERSION, write_report
 from aiface.verdict import AI, INCONCLUSIVE, REAL
 from aiface.words import NOT_PROOF, WORDS
@@ -23,13 +25,14 @@ from aiface.words import NOT_PROOF, WORDS
 SKIPPED = "skipped"
 NEITHER = "neither a picture nor a clip, by its name"
 ORDER = (AI, INCONCLUSIVE, REAL, "error", SKIPPED)
+OURS = re.compile(r"\.?(index|.+-[0-9a-f]{10})(-\w{8})?\.(html|json)")  # with what a kill leaves of a file half written
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>aiface: {count} inputs</title><style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
 div {{ overflow-x: auto }} table {{ border-collapse: collapse; width: 100% }}
-th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; overflow-wrap: anywhere }}
-td:first-child {{ min-width: 12rem }}
+th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd }}
+td:first-child, td:last-child {{ min-width: 12rem; overflow-wrap: anywhere }}
 .ai {{ color: rgb(200, 30, 60); font-weight: 600 }} .real {{ color: rgb(34, 110, 70) }}
 .inconclusive {{ color: rgb(130, 90, 0) }} .error, .skipped {{ color: #555 }}
 </style></head><body>
@@ -45,17 +48,23 @@ td:first-child {{ min-width: 12rem }}
 
 
 class Reports:
-    """The folder. settings: what the answers depend on beside the network. explain: whether to draw heat maps."""
+    """The folder of reports on what this finder and detector say. explain: whether to draw heat maps."""
 
-    def __init__(self, folder: str | Path, detector: Detector, settings: Settings, explain: bool = False):
+    def __init__(
+        self, folder: str | Path, finder: FaceFinder, detector: Detector, settings: Settings, explain: bool = False
+    ):
         self.folder, self._detector, self._explain = Path(folder), detector, explain
-        self._settings = settings.row()
+        self._settings = settings.row() | {"faces_by": finder_name(finder), "computed_by": detector.computed_by}
 
     def path(self, name: str | Path) -> Path:
         """Where the page of an input lies; no two inputs share one."""
         place = str(name) if "://" in str(name) else str(Path(name).absolute())
         told_apart = hashlib.sha256(os.fsencode(place)).hexdigest()[:10]
         return self.folder / f"{folder_name(name)[:100]}-{told_apart}.html"
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is one of those that are written here: it may lie among what is to be judged."""
+        return path.parent.absolute() == self.folder.absolute() and OURS.fullmatch(path.name) is not None
 
     def add(self, analysis: Analysis) -> dict:
         """Write the report on an input; return its row of the index."""
@@ -79,16 +88,13 @@ class Reports:
             return False
         if found["detector"]["sha256"] != self._detector.card["sha256"]:
             return False
-        if found["explained"] != self._explain or found["settings"] not in self._possible():
+        # the settings of a picture, which has no moments, are a part of these
+        if found["explained"] != self._explain or not self._settings.items() >= found["settings"].items():
             return False
         if found["file"] is None:
             return found["error"] is None or not ("://" in str(name) or Path(name).is_file())
         now = Path(name).stat()
         return (found["file"]["bytes"], found["file"]["modified_ns"]) == (now.st_size, now.st_mtime_ns)
-
-    def _possible(self) -> Sequence[dict]:
-        computed = {"computed_by": self._detector.computed_by}
-        return self._settings | computed, computed  # the latter of an image
 
     def write_index(self, rows: Iterable[dict]) -> Path:
         """Write `index.json` and `index.html`, the worst first; return the latter's path."""
@@ -100,18 +106,19 @@ class Reports:
 
 
 def plan(names: Iterable[str], reports: Reports) -> tuple[list[str | Path], list[dict]]:
-    """What is left to judge, and the rows of what is not: judged before, or in a folder but no picture and no clip."""
-    todo, rows = [], []
+    """What is left to judge, and the rows of what is not: judged before, or in a folder but no picture and no clip.
+
+    A file that several names stand for is there once. The reports themselves are no inputs.
+    """
+    todo, rows = {}, {}
     for name in names:
-        inputs, others = ([name], [])
-        if "://" not in name and Path(name).is_dir():
-            inputs, others = list_files(name)
-            rows += map(skipped, others)
+        inputs, others = list_files(name) if is_folder(name) else ([name], [])
+        others = [other for other in others if not reports.holds(other)]
+        rows |= {reports.path(other): skipped(other) for other in others}
         for each in inputs or [name] * (not others):
             row = reports.done(each)
-            rows += [row] if row else []
-            todo += [] if row else [each]
-    return todo, rows
+            (rows if row else todo)[reports.path(each)] = row or each
+    return list(todo.values()), list(rows.values())
 
 
 def skipped(path: str | Path) -> dict:

@@ -1,5 +1,6 @@
 """What the names that people give stand for: files, folders, patterns and addresses."""
 
+import os.path
 from collections.abc import Iterable
 from glob import glob, has_magic
 from pathlib import Path
@@ -16,10 +17,15 @@ def expand(names: Iterable[str]) -> list[str]:
     """
     found = []
     for name in names:
-        pattern = has_magic(name) and "://" not in name and not Path(name).exists()
+        pattern = has_magic(name) and "://" not in name and not os.path.exists(name)  # noqa: PTH110, as below
         matches = sorted(glob(name, recursive=True)) if pattern else []  # noqa: PTH207
         found += matches or [name]
     return found
+
+
+def is_folder(name: str | Path) -> bool:
+    """Whether a name is a folder's. What no file can be called, an address or a name too long, is none."""
+    return "://" not in str(name) and os.path.isdir(name)  # noqa: PTH112, Path's raises for a name too long
 
 
 def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
@@ -35,7 +41,7 @@ def list_inputs(path: str | Path) -> list[Path]:
     Raises `DataError` for a folder that holds none.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not is_folder(path):
         return [path]
     if not (found := list_files(path)[0]):
         raise DataError(f"{path}: expected images or videos in this folder, found none; name another")

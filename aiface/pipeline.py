@@ -60,7 +60,7 @@ class Analysis:
     path: the input as it was named. error: None, or why it could not be judged. warnings: what was amiss but did not
     keep it from being judged. frames: number in which faces were looked for; seconds: time of the last one.
     performance: `speed`, seconds of clip judged per second, and milliseconds for each such frame to `read`, `find`,
-    `crop` and `score`. settings: of a video, those that the answer depends on.
+    `crop` and `score`. settings: those that the answer depends on, and what found the faces.
     """
 
     path: str
@@ -74,7 +74,7 @@ class Analysis:
     frames: int = 0
     interrupted: bool = False
     performance: dict[str, float] = field(default_factory=dict)
-    settings: dict[str, float | None] = field(default_factory=dict)
+    settings: dict[str, float | str | None] = field(default_factory=dict)
 
     def row(self) -> dict:
         """The answer as plain values: one line of `python -m aiface analyze --json`.
@@ -105,6 +105,11 @@ class Analysis:
         }
 
 
+def finder_name(finder: FaceFinder) -> str:
+    """What finds the faces, such as "YuNet": which one it is moves crops, and so scores."""
+    return getattr(finder, "name", "a function")
+
+
 OnSample = Callable[[Frame, Sightings, Session], None]
 
 
@@ -124,7 +129,8 @@ def analyze_video(
     was done: the source is released and the analysis says `interrupted`. A camera that fails midway ends with a
     warning. Raises `VideoError` for nothing to read.
     """
-    analysis = Analysis(str(source), moving=True, settings=settings.row())
+    used = settings.row() | {"faces_by": finder_name(finder)}
+    analysis = Analysis(str(source), moving=True, settings=used)
     session = Session(finder, detector, moments=settings.moments, trails=settings.trails)
     start = time.perf_counter()
     with ExitStack() as stack:
@@ -177,7 +183,7 @@ def analyze_images(paths: Sequence[str | Path], finder: FaceFinder, detector: De
 def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: Detector) -> list[Analysis]:
     analyses, found = [], []
     for path in paths:
-        analysis = Analysis(str(path), frames=1)
+        analysis = Analysis(str(path), frames=1, settings={"faces_by": finder_name(finder)})
         analyses.append(analysis)
         try:
             image = read_image(path)

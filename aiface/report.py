@@ -33,6 +33,7 @@ from aiface.words import (
 
 VERSION = 2  # of the JSON, as in its schema
 WIDTH = 960  # pixels: as wide as a picture is shown
+HARDLY = 0.1  # of 1: heat below is too faint to be seen, and where it lies means nothing
 Maps = Sequence[np.ndarray]  # of each person, the heat of each crop in their gallery: float32 (n, 256, 256)
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -105,9 +106,12 @@ def as_json(
 
 def _file(analysis: Analysis) -> dict | None:
     path = Path(analysis.path)
-    if "://" in analysis.path or not path.is_file():
+    try:
+        if "://" in analysis.path or not path.is_file():
+            return None
+        return {"sha256": sha256(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
+    except (OSError, ValueError):  # one that may not be read, or a name that no file can have
         return None
-    return {"sha256": sha256(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
 
 
 def _inside(heats: np.ndarray) -> float | None:
@@ -127,7 +131,8 @@ def as_html(
         f"<p><strong>{NOT_PROOF}</strong></p>",
         *(f"<p><strong>Note:</strong> {escape(warning)}</p>" for warning in analysis.warnings),
         _section("How sure is this?", escape(sureness(verdict, detector.calibration))),
-        "<h2>People</h2>" + "".join(f"<p>{escape(line)}</p>" for line in people_lines(analysis)),
+        _section("Why", escape(analysis.error or "")),
+        _section("People", "</p><p>".join(map(escape, people_lines(analysis)))) if analysis.error is None else "",
         *_pictures(analysis, detector, maps),
         "<h2>What the file says of its own origin</h2>" + origin(provenance) if provenance else "",
         _section("Performance", escape(performance_line(analysis))),
@@ -137,7 +142,7 @@ def as_html(
     return _PAGE.format(
         title=escape(Path(analysis.path).name or analysis.path),
         colour=COLOURS[verdict.verdict],
-        words=capital(WORDS[verdict.verdict]),
+        words=capital(WORDS[verdict.verdict]) if analysis.error is None else "This could not be judged",
         parts="\n".join(parts),
         made=_made(analysis, detector),
     )
@@ -172,22 +177,33 @@ def _pictures(analysis: Analysis, detector: Detector, maps: Maps | None) -> list
         return []
     if analysis.moving:
         about = "Each point is one look at a face; in the shaded band the answer is inconclusive."
-        found = [_figure("Scores over time", about, data_url(plots.timeline(analysis, detector.calibration)), "wide")]
+        timeline = data_url(plots.timeline(analysis, detector.calibration))
+        found = [_wide("Scores over time", about, "Chart of each person's score over time", timeline)]
     else:
-        found = [_figure("The picture", "", jpeg_url(annotated(analysis), WIDTH))]
-    faces = plots.gallery(analysis.people, analysis.verdicts)
-    found.append(_figure("Faces", "As the detector gets them, with the score of each.", data_url(faces), "wide"))
+        boxes = "The picture, with a box and the answer at each face"
+        found = [_picture("The picture", boxes, annotated(analysis))]
+    about, alt = "As the detector gets them, with the score of each.", "Each person's best looks, with number and score"
+    found.append(_wide("Faces", about, alt, data_url(plots.gallery(analysis.people, analysis.verdicts))))
     if maps:
-        heat = plots.gallery(analysis.people, analysis.verdicts, maps)
-        found.append(_figure("Where the detector looked", _about_maps(maps), data_url(heat), "wide"))
+        heat = data_url(plots.gallery(analysis.people, analysis.verdicts, maps))
+        found.append(
+            _wide("Where the detector looked", _about_maps(maps), "The same faces under their heat maps", heat)
+        )
         if not analysis.moving:
-            found.append(_figure("The same on the picture", "", jpeg_url(_heated(analysis, maps), WIDTH)))
+            found.append(
+                _picture("The same on the picture", "The picture under the heat maps", _heated(analysis, maps))
+            )
     return found
 
 
-def _figure(title: str, about: str, source: str, kind: str = "") -> str:
-    told = f"<p>{about}</p>" if about else ""
-    return f'<h2>{title}</h2>{told}<figure class="{kind}"><img alt="{title}" src="{source}"></figure>'
+def _wide(title: str, about: str, alt: str, source: str) -> str:
+    """A figure that scrolls on a narrow screen, and by the keyboard too."""
+    attributes = f'class="wide" tabindex="0" role="group" aria-label="{title}"'
+    return f'<h2>{title}</h2><p>{about}</p><figure {attributes}><img alt="{alt}" src="{source}"></figure>'
+
+
+def _picture(title: str, alt: str, image: np.ndarray) -> str:
+    return f'<h2>{title}</h2><figure><img alt="{alt}" src="{jpeg_url(image, WIDTH)}"></figure>'
 
 
 def annotated(analysis: Analysis) -> np.ndarray:
@@ -203,13 +219,16 @@ def _heated(analysis: Analysis, maps: Maps) -> np.ndarray:
 
 
 def _about_maps(maps: Maps) -> str:
-    share = _inside(np.concatenate(maps))
+    heats = np.concatenate(maps)
     inside = (
-        f"{share:.0%} of it lies within the face, which takes {INNER_SHARE:.0%} of a crop."
-        if share is not None
-        else "There is none here: nothing in these crops spoke for AI."
+        f"{_inside(heats):.0%} of it lies within the face, which takes {INNER_SHARE:.0%} of a crop."
+        if heats.max(initial=0) >= HARDLY
+        else "There is hardly any here: next to nothing in these crops spoke for AI."
     )
-    return f"The brighter, the more a place spoke for AI (Grad-CAM). {inside} That proves nothing to be wrong there."
+    return (
+        f"The brighter, the more a place spoke for AI (Grad-CAM). {inside} "
+        "It is no proof that something is wrong at a bright place."
+    )
 
 
 def _made(analysis: Analysis, detector: Detector) -> str:

@@ -1,6 +1,9 @@
 """`python -m aiface` with the finder and the detector of `scene`, for tests that kill it."""
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import scene
 

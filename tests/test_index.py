@@ -24,7 +24,7 @@ COMMAND = [sys.executable, str(ROOT / "tests" / "judge_by_colour.py"), "analyze"
 
 def mixed(folder, count):
     """So many files: pictures, clips, broken and empty ones, one that claims to be huge, and what is neither."""
-    huge = b"BM" + bytes(12) + b"\x28\0\0\0" + 2 * b"\x60\xea\0\0" + bytes(28)  # 60,000 x 60,000 pixels
+    huge = b"BM" + bytes(12) + b"\x28\0\0\0" + 2 * b"\x60\xea\0\0" + b"\1\0\x18\0" + bytes(24)  # 60,000 x 60,000
     red, blue = (Image.fromarray(picture((100, 40, 100, colour))) for colour in (RED, BLUE))
     couple = picture((20, 30, 100, RED), (180, 40, 90, BLUE))
     kinds = (
@@ -54,7 +54,7 @@ DEFAULT = Settings()
 
 def judge(out, *names, settings=DEFAULT, detector=None):
     """What `analyze --out` does: the rows of the index, and the inputs that were judged for it."""
-    reports = Reports(out, detector or scene.detector(), settings)
+    reports = Reports(out, scene.Finder(), detector or scene.detector(), settings)
     todo, rows = plan(expand(map(str, names)), reports)
     rows += [reports.add(analysis) for analysis in analyze(todo, scene.Finder(), scene.detector(), settings)]
     reports.write_index(rows)
@@ -116,7 +116,7 @@ def test_what_changed_is_judged_again(tmp_path, change, options, anew):
     Image.fromarray(picture((100, 40, 100, RED))).save(picture_path)
     write_clip(tmp_path / "in" / "b.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
     judge(out, tmp_path / "in")
-    change(picture_path, Reports(out, scene.detector(), Settings()).path(picture_path))
+    change(picture_path, Reports(out, scene.Finder(), scene.detector(), Settings()).path(picture_path))
     assert len(judge(out, tmp_path / "in", **options)[1]) == anew
 
 
@@ -128,8 +128,52 @@ def test_files_of_one_name_have_reports_of_their_own(tmp_path):
     assert len({row["report"] for row in rows}) == 2
 
 
+def test_reports_among_the_pictures_are_no_inputs(tmp_path):
+    Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+    (tmp_path / "notes.html").touch()
+    judge(tmp_path, tmp_path)
+    (tmp_path / ".a-png-0123456789-abcd_123.html").touch()  # half written when it was killed
+    _, todo = judge(tmp_path, tmp_path)
+    assert todo == []
+    assert [Path(row["path"]).name for row in index(tmp_path)] == ["a.png", "notes.html"]
+
+
+def test_a_file_named_twice_is_judged_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture((100, 40, 100, RED))).save("a.png")
+    rows, todo = judge(tmp_path / "out", "a.png", tmp_path / "a.png", "*.png", tmp_path)
+    assert (len(rows), len(todo)) == (1, 1)
+
+
+def test_another_finder_judges_anew(tmp_path):
+    Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+    judge(tmp_path / "out", tmp_path / "a.png")
+    other = scene.Finder()
+    other.name = "another"
+    reports = Reports(tmp_path / "out", other, scene.detector(), Settings())
+    assert plan([str(tmp_path / "a.png")], reports) == ([str(tmp_path / "a.png")], [])
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "missing.png", "nul\0.png"])
+def test_a_name_that_is_no_file_has_its_row(tmp_path, name):
+    rows, _ = judge(tmp_path / "out", name)
+    assert [(row["path"], row["verdict"]) for row in rows] == [(name, "error")]
+
+
+def test_a_file_that_may_not_be_read_has_its_row(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+    monkeypatch.setattr("aiface.report.sha256", denied)
+    reports = Reports(tmp_path / "out", scene.Finder(), scene.detector(), Settings())
+    row = reports.add(Analysis(str(tmp_path / "a.png"), error="it may not be read"))
+    assert (row["verdict"], row["why"]) == ("error", "it may not be read")
+    assert reports.done(tmp_path / "a.png") is None  # it may be readable by now
+
+
 def test_an_address_that_failed_is_tried_again(tmp_path):
-    reports = Reports(tmp_path, scene.detector(), Settings())
+    reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
     address = "http://127.0.0.1:9/a.mp4"
     reports.add(Analysis(address, error="no answer"))
     assert plan([address], reports) == ([address], [])
@@ -138,13 +182,13 @@ def test_an_address_that_failed_is_tried_again(tmp_path):
 
 
 def test_one_that_was_interrupted_is_not_done(tmp_path):
-    reports = Reports(tmp_path, scene.detector(), Settings())
+    reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
     reports.add(Analysis("a.mp4", interrupted=True))
     assert plan(["a.mp4"], reports)[0] == ["a.mp4"]
 
 
 def test_names_are_text_on_the_page(tmp_path):
-    reports = Reports(tmp_path, scene.detector(), Settings())
+    reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
     row = reports.add(Analysis("<b>&.png", error="<i>broken"))
     page = reports.write_index([row]).read_text(encoding="utf-8")
     assert "&lt;b&gt;&amp;.png" in page

@@ -161,6 +161,7 @@ def test_odd_names_survive(tmp_path, run, name):
         ["analyze", "a.png", "--rate", "inf"],
         ["analyze", "a.png", "--rate", "fast"],
         ["analyze", "a.png", "--unknown"],
+        ["analyze", "a.png", "--explain"],
         ["live", "0", "1"],
         ["prepare", "data"],
         ["audit"],
@@ -226,7 +227,9 @@ def python(*arguments):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["analyze"], ["live"], ["prepare"], ["audit"], ["evaluate"]], ids=lambda command: " ".join(command)
+    "command",
+    [[], *([name] for name in ("analyze", "live", "app", "prepare", "audit", "train", "distill", "evaluate", "info"))],
+    ids=lambda command: " ".join(command),
 )
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -335,3 +338,86 @@ def test_audit(make_tree, tmp_path, capsys, json_wanted):
 def test_audit_of_nothing(tmp_path, capsys):
     assert main(["audit", str(tmp_path)]) == 1
     assert "expected pictures in folders real/ and fake/" in capsys.readouterr().err
+
+
+def test_a_folder_of_reports(tmp_path, run):
+    for name in "ab":
+        real(tmp_path / f"{name}.png")
+    code, printed, told = run("analyze", str(tmp_path / "*.png"), "--out", tmp_path / "out", "--json")
+    assert code == 0
+    assert [row["verdict"] for row in rows_of(printed)] == ["real", "real"]
+    assert told == f"aiface: 2 judged now, 0 known before: {tmp_path / 'out' / 'index.html'}\n"
+    assert run("analyze", str(tmp_path / "*.png"), "--out", tmp_path / "out")[:2] == (0, "")  # nothing is judged again
+
+
+def test_reports_with_maps(tmp_path, run):
+    code, _, _ = run("analyze", real(tmp_path / "a.png"), "--out", tmp_path / "out", "--explain")
+    (page,) = (path for path in (tmp_path / "out").glob("*.html") if path.name != "index.html")
+    assert code == 0
+    assert "Where the detector looked" in page.read_text(encoding="utf-8")
+
+
+def test_reports_take_no_keras(tmp_path):
+    """Neither writing them nor the index, as long as no maps are asked for."""
+    code = "import sys; sys.path.insert(0, 'tests'); import judge_by_colour as judge\n"
+    code += f"status = judge.main(['analyze', {str(real(tmp_path / 'a.png'))!r}, '--out', {str(tmp_path / 'out')!r}])\n"
+    code += "print(status, sorted({'keras', 'tensorflow', 'jax'} & set(sys.modules)))"
+    assert python("-c", code).stdout.endswith("\n0 []\n")
+
+
+def test_info(bundle, capsys):
+    assert main(["info", "--detector", str(bundle), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["detector"]["sha256"] == json.loads((bundle / "card.json").read_text())["sha256"]
+    assert found["detector"]["AI from"] == scene.CALIBRATION["thresholds"]["0.01"]
+    assert found["versions"]["numpy"] == np.__version__
+    assert main(["info", "--detector", str(bundle)]) == 0
+    assert found["detector"]["sha256"] in capsys.readouterr().out
+
+
+def test_info_without_a_detector(tmp_path, capsys):
+    assert main(["info", "--detector", str(tmp_path / "none"), "--weights", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "problem" in told
+    assert "MTCNN" in told
+
+
+def test_train_runs_the_notebook_with_a_recipe(tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("aiface.demo.execute", lambda *arguments: asked.append(arguments) or arguments[1])
+    (tmp_path / "a.yaml").write_text("EPOCHS: 3\nDATA: [one, two]\n")
+    out = tmp_path / "done.ipynb"
+    assert (
+        main(["train", str(tmp_path / "a.yaml"), "--set", "EPOCHS=5", "--set", "AUDIT=false", "--out", str(out)]) == 0
+    )
+    ((notebook, executed, parameters, _),) = asked
+    assert (notebook, executed) == ("train.ipynb", out)
+    assert parameters == {"EPOCHS": 5, "DATA": ["one", "two"], "AUDIT": False}
+    assert str(out) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "change", "message"),
+    [
+        ("EPOCHS: 3", "EPOCH=5", "expected parameters among DATA, CROPS"),
+        ("EPOCH: 3", "EPOCHS=5", "found EPOCH"),
+        ("- a list", "EPOCHS=5", "expected a YAML file of parameters"),
+        ("{", "EPOCHS=5", "expected a YAML file of parameters"),
+        (None, "EPOCHS=5", "expected a YAML file of parameters"),
+    ],
+)
+def test_train_with_wrong_parameters(tmp_path, capsys, recipe, change, message):
+    if recipe:
+        (tmp_path / "a.yaml").write_text(recipe)
+    assert main(["train", str(tmp_path / "a.yaml"), "--set", change, "--out", str(tmp_path / "x.ipynb")]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_distill(make_tree, bundle, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("aiface.distill.distill", lambda *arguments: asked.append(arguments) or tmp_path)
+    monkeypatch.setattr("aiface.shards.CropSet", lambda folder: folder)
+    assert main(["distill", str(bundle), "crops", str(tmp_path / "run"), "--epochs", "3"]) == 0
+    ((config, teacher, crops, out, *_),) = asked
+    assert (config.epochs, teacher.name, crops, out) == (3, "by_colour", "crops", str(tmp_path / "run"))
+    assert str(tmp_path) in capsys.readouterr().err

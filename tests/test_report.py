@@ -17,7 +17,7 @@ from aiface.detector import Detector
 from aiface.files import read_image, sha256
 from aiface.person import Person
 from aiface.pipeline import Analysis, analyze, analyze_video
-from aiface.report import VERSION, _heated, as_html, as_json, write_report
+from aiface.report import HARDLY, VERSION, _about_maps, _heated, as_html, as_json, heat_maps, write_report
 from aiface.verdict import AI, BETWEEN, INCONCLUSIVE, NO_FACE, REAL, Verdict
 from aiface.words import LIMITS, MEANING, NOT_PROOF, PLAIN, people_lines, performance_line, sentence
 
@@ -97,7 +97,7 @@ def test_the_page_of_a_clip(clip, page):
         "Faces",
         LIMITS,
         MEANING[AI],
-        "computed by a function, samples per second 5.0, moments 16",
+        "computed by a function, samples per second 5.0, moments 16, faces by by colour",
         performance_line(clip),
         NOT_PROOF,
         sha256(clip.path),
@@ -142,8 +142,8 @@ def test_the_page_of_nobody(tmp_path):
 
 def test_the_page_of_what_cant_be_judged(tmp_path):
     page = Page(as_html(judge_image(tmp_path / "missing.png"), scene.detector()))
-    assert "Inconclusive" in page.text
-    assert MEANING[INCONCLUSIVE] not in page.text
+    assert "This could not be judged" in page.text
+    assert "nconclusive" not in page.text
     assert "missing.png: expected an image, found no such file; check the path" in page.text
 
 
@@ -250,9 +250,27 @@ def test_maps_are_drawn_and_their_share_is_stated(tmp_path):
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert found["explained"]
     share = found["people"][0]["heat_inside_face"]
-    said = "There is none here" if share is None else f"{share:.0%} of it lies within the face"
+    (heats,) = heat_maps(judge_image(path), detector)
+    said = f"{share:.0%} of it lies within the face" if heats.max() >= HARDLY else "There is hardly any here"
     assert said in page.text
     assert page.sources == [*STILL, "data:image/png;base64,", "data:image/jpeg;base64"]
+
+
+@pytest.mark.parametrize(
+    ("strength", "said"), [(1.0, "100% of it lies within"), (0.05, "hardly any"), (0, "hardly any")]
+)
+def test_faint_heat_lies_nowhere(strength, said):
+    heats = np.zeros((1, 256, 256), np.float32)
+    heats[:, 140:150, 120:130] = strength
+    assert said in _about_maps([heats, np.zeros((0, 256, 256), np.float32)])
+
+
+def test_pictures_have_words_and_headings_go_in_order(page):
+    for tag, attributes in page.tags:
+        assert tag != "img" or attributes["alt"]
+        assert attributes.get("class") != "wide" or (attributes["tabindex"], attributes["role"]) == ("0", "group")
+    assert [tag for tag, _ in page.tags if tag in ("h1", "h2", "h3")] == ["h1"] + ["h2"] * 8
+    assert page.tags[0] == ("html", {"lang": "en"})
 
 
 def test_heat_lies_on_the_picture_where_the_face_is(tmp_path):
