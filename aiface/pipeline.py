@@ -253,5 +253,5 @@ def analyze_source(
 def _analyze_or_say(path: str | Path, finder: FaceFinder, detector: Detector, settings: Settings) -> Analysis:
     try:
         return analyze_video(path, finder, detector, settings)
-    except AifaceError as error:
+    except (AifaceError, OSError) as error:  # OSError: a name too long for the file system
         return Analysis(str(path), error=str(error))

@@ -183,7 +183,9 @@ def test_json_holds_what_the_page_says(clip, tmp_path):
     assert found["file"]["sha256"] in page.text
     assert (found["detector"]["name"], found["detector"]["sha256"]) == ("by-colour", "0" * 64)
     assert found["detector"]["thresholds"] == scene.CALIBRATION["thresholds"]
-    assert found["settings"] == {"samples_per_second": 5.0, "moments": 16, "computed_by": "a function"}
+    assert found["settings"] == {
+        "samples_per_second": 5.0, "moments": 16, "faces_by": "by colour", "computed_by": "a function",
+    }  # fmt: skip
     assert found["performance"] == clip.performance
     assert (found["interrupted"], found["warnings"], found["error"]) == (False, [], None)
     first = found["people"][0]["sightings"][0]
