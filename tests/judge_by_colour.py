@@ -1,5 +1,6 @@
 """`python -m aiface` with the finder and the detector of `scene`, for tests that kill it."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -15,4 +16,5 @@ aiface.faces.load_finder = lambda folder: scene.Finder()
 aiface.detector.load_detector = lambda *arguments: scene.detector()
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what runs in the background ignore it
     sys.exit(main(sys.argv[1:]))
