@@ -13,11 +13,11 @@ from aiface import answer
 from aiface.detector import Detector
 from aiface.errors import AifaceError, DataError
 from aiface.faces import Face, FaceFinder
+from aiface.inspection import kind, provenance
 from aiface.overlay import draw, label, live_marks
 from aiface.pipeline import Analysis, Settings, analyze_images, analyze_video
-from aiface.provenance import read_provenance
 from aiface.session import Session, Sightings
-from aiface.upload import IMAGE, kind
+from aiface.upload import IMAGE
 from aiface.verdict import INCONCLUSIVE
 from aiface.video import Frame
 
@@ -53,7 +53,7 @@ def judge(path: str | Path, finder: FaceFinder, detector: Detector, seconds: flo
                 raise DataError(analysis.error)
         else:
             analysis = yield from _judge_clip(path, finder, detector, seconds)
-        yield answer.result(analysis, detector, read_provenance(path))
+        yield answer.result(analysis, detector, provenance(path))
     except AifaceError as error:
         yield answer.problem(str(error).replace(str(path.resolve()), path.name).replace(str(path), path.name))
 

@@ -16,9 +16,10 @@ from aiface.embed import data_url, jpeg_url
 from aiface.errors import DataError
 from aiface.explain import INNER_SHARE, heat_map, onto_frame, share_inside_face
 from aiface.files import read_image, sha256, write_text
+from aiface.inspection import provenance
 from aiface.overlay import COLOURS, draw, people_at
 from aiface.pipeline import Analysis
-from aiface.provenance import ABSENCE, Provenance, read_provenance
+from aiface.provenance import ABSENCE, Provenance
 from aiface.words import (
     LIMITS,
     MEANING,
@@ -75,7 +76,7 @@ def heat_maps(analysis: Analysis, detector: Detector) -> list[np.ndarray]:
 
 def _provenance(analysis: Analysis) -> Provenance | None:
     try:
-        return read_provenance(analysis.path) if Path(analysis.path).is_file() else None
+        return provenance(analysis.path) if Path(analysis.path).is_file() else None
     except (DataError, OSError, ValueError):  # no file at all, but an address or an odd name
         return None
 

@@ -11,9 +11,9 @@ PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "logits", "quiet"),
     ("ahead", "archive", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
-    ("blend", "dataset", "faces", "frames", "inputs", "metadata"),
+    ("blend", "child", "dataset", "faces", "frames", "inputs", "metadata"),
     ("camera", "crop", "decoding", "provenance", "upload", "vetting", "writer"),
-    ("explain", "image_statistics", "isolated", "network", "openvino_runtime", "shards", "stability"),
+    ("explain", "image_statistics", "inspection", "isolated", "network", "openvino_runtime", "shards", "stability"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut", "video"),
     ("card", "copies", "evaluation", "traits", "verdict"),
     ("bundle", "findings", "moments", "runs", "spans", "steady"),
@@ -34,8 +34,8 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 WITHOUT_KERAS = (
     "files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "tracking", "calibration",
-    "archive", "audit_report", "card", "isolated", "vetting", "stability", "verdict", "metadata", "provenance",
-    "moments", "spans", "person", "trail",
+    "archive", "audit_report", "card", "inspection", "isolated", "vetting", "stability", "verdict", "metadata",
+    "provenance", "moments", "spans", "person", "trail",
 )  # fmt: skip
 KERAS_ON_DEMAND = (
     "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline",

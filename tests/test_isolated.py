@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from clips import noise, seconds, text, write_clip
 
-from aiface import isolated
+from aiface import child, isolated
 from aiface.errors import VideoError
-from aiface.isolated import IsolatedClip, _running
 from aiface.video import open_video, sample
 
 ROOT = Path(__file__).parents[1]
@@ -65,27 +64,26 @@ def stand_in(monkeypatch, code):
         "def frame(at):\n"
         "    send(time=at, height=4, width=4, duration=9.0); pixels(48)\n"
     )
-    inner = IsolatedClip.__init__
+    inner = subprocess.Popen
 
-    def init(self, *args):
-        inner(self, *args)
-        self._command = [sys.executable, "-c", given + code]
+    def start(command, **options):
+        return inner([sys.executable, "-c", given + code] if "aiface.isolated" in command else command, **options)
 
-    monkeypatch.setattr(IsolatedClip, "__init__", init)
+    monkeypatch.setattr(subprocess, "Popen", start)
 
 
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("os.kill(os.getpid(), signal.SIGSEGV)", r"its decoder ended \(signal 11\)"),
-        ("sys.exit(3)", r"its decoder ended \(status 3\)"),
-        ("time.sleep(60)", r"its decoder gave nothing for 0\.5 s \(signal 9\)"),
-        ("send(time=2, height=4, width=4, duration=9.0); pixels(7)", r"its decoder ended \(status 0\)"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", r"it ended \(signal 11\)"),
+        ("sys.exit(3)", r"it ended \(status 3\)"),
+        ("time.sleep(60)", r"it gave nothing for 0\.5 s \(signal 9\)"),
+        ("send(time=2, height=4, width=4, duration=9.0); pixels(7)", r"it ended \(status 0\)"),
         ("send(time=2, height=-4, width=4, duration=9.0)", "expected frames of at most"),
         ("send(time=2, height=90000, width=90000, duration=9.0)", "expected frames of at most"),
         ("send(time=2)", r"'height'"),
         ("send(time='x', height=4, width=4, duration=9.0); pixels(48)", "could not convert"),
-        ("sys.stdout.buffer.write(b'\\xff' * 99)", "its decoder sent nonsense"),
+        ("sys.stdout.buffer.write(b'\\xff' * 99)", "it sent nonsense"),
         ("sys.stdout.buffer.write(struct.pack('<I', 4) + b'{{{{')", "Expecting property name"),
     ],
 )
@@ -102,7 +100,9 @@ def test_a_decoder_that_fails_midway(tmp_path, monkeypatch, code, reason):
 
 def test_a_decoder_that_fails_before_the_first_frame(tmp_path, monkeypatch):
     stand_in(monkeypatch, "os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(VideoError, match=r"expected frames, found none \(read 0 frames, 0\.0 s: its decoder ended"):
+    with pytest.raises(
+        VideoError, match=r"expected frames, found none \(read 0 frames, 0\.0 s: its decoder failed: it ended"
+    ):
         open_video(write_clip(tmp_path / "clip.mp4", seconds(3)), isolated=True)
 
 
@@ -118,9 +118,9 @@ def test_closing_ends_the_process(tmp_path, taken):
 
 def test_the_other_process_ends_with_this_one(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", seconds(200), noise)
-    with _running([*IsolatedClip(str(path), "clip")._command]) as child:
-        child.stdin.close()
-        assert child.wait(10) == 1
+    with child.start("aiface.isolated", str(path), "clip", "inf") as decoder:
+        decoder.stdin.close()
+        assert decoder.wait(10) == 1
 
 
 LOADED = "import sys; sys.argv = ['']; import aiface.isolated; print(*{name.split('.')[0] for name in sys.modules})"
@@ -132,6 +132,7 @@ def test_the_other_process_loads_little():
 
 
 def test_the_other_process_has_its_limits():
-    code = "from aiface import isolated; isolated._limit(); bytearray(5 << 30)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert "MemoryError" in done.stderr
+    code = "from aiface import child; child.confine(); bytearray(5 << 30)"
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **pipes) as process:
+        assert "MemoryError" in process.stderr.read()

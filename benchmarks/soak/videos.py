@@ -8,8 +8,7 @@ import av
 import numpy as np
 
 from aiface.errors import AifaceError
-from aiface.metadata import read_tags
-from aiface.upload import kind
+from aiface.inspection import kind, provenance
 from aiface.video import open_video, sample
 from benchmarks.clocks import Row
 from benchmarks.soak.images import listed
@@ -66,8 +65,8 @@ def attempt(seed: int, case: int) -> str:
     path = Path(_folder().name, "clip")
     path.write_bytes(damaged(seed, case))
     try:
-        read_tags(path)
         kind(path)
+        provenance(path)
         with open_video(path, rate=RATE, isolated=True) as video:
             frames = list(sample(video, RATE))
     except AifaceError:
