@@ -21,6 +21,10 @@ class FetchError(AifaceError):
     """A file that `fetch.sh` brings is missing or damaged."""
 
 
+class ClusterError(AifaceError):
+    """A Ray cluster can't be had, or was lost."""
+
+
 class WriteError(AifaceError, OSError):
     """A file can't be written: the disk is full, say, or the folder read-only. What was there before is unchanged.
 

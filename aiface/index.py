@@ -9,14 +9,14 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from aiface.detector import Detector
 from aiface.faces import FaceFinder
 from aiface.files import folder_name, write_json, write_text
-from aiface.inputs import is_folder, list_files
+from aiface.inputs import search
 from aiface.pipeline import Analysis, Settings, finder_name
 from aiface.report import VERSION, write_report
 from aiface.verdict import AI, INCONCLUSIVE, REAL
@@ -25,7 +25,8 @@ from aiface.words import NOT_PROOF, WORDS
 SKIPPED = "skipped"
 NEITHER = "neither a picture nor a clip, by its name"
 ORDER = (AI, INCONCLUSIVE, REAL, "error", SKIPPED)
-OURS = re.compile(r"\.?(index|.+-[0-9a-f]{10})(-\w{8})?\.(html|json)")  # with what a kill leaves of a file half written
+# with what a kill leaves of a file half written
+OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried)")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>aiface: {count} inputs</title><style>
@@ -93,8 +94,15 @@ class Reports:
             return False
         if found["file"] is None:
             return found["error"] is None or not ("://" in str(name) or Path(name).is_file())
+        if "://" in str(name):  # what was fetched once is taken to be the same still
+            return True
         now = Path(name).stat()
         return (found["file"]["bytes"], found["file"]["modified_ns"]) == (now.st_size, now.st_mtime_ns)
+
+    def written(self, names: Iterable[str]) -> list[dict]:
+        """The rows of those inputs that are `done`, from one look at the folder."""
+        there = {path.stem for path in self.folder.glob("*.json")}
+        return [row for name in names if self.path(name).stem in there and (row := self.done(name))]
 
     def write_index(self, rows: Iterable[dict]) -> Path:
         """Write `index.json` and `index.html`, the worst first; return the latter's path."""
@@ -105,15 +113,18 @@ class Reports:
         return path
 
 
-def plan(names: Iterable[str], reports: Reports) -> tuple[list[str | Path], list[dict]]:
+def plan(
+    names: Iterable[str], reports: Reports, search: Callable[[str], tuple[list, list]] = search
+) -> tuple[list[str | Path], list[dict]]:
     """What is left to judge, and the rows of what is not: judged before, or in a folder but no picture and no clip.
 
-    A file that several names stand for is there once. The reports themselves are no inputs.
+    A file that several names stand for is there once. The reports themselves are no inputs. search: gives the inputs
+    that a name stands for and what lies beside them, as `aiface.inputs.search`.
     """
     todo, rows = {}, {}
     for name in names:
-        inputs, others = list_files(name) if is_folder(name) else ([name], [])
-        others = [other for other in others if not reports.holds(other)]
+        inputs, others = search(name)
+        others = [other for other in others if not reports.holds(Path(other))]
         rows |= {reports.path(other): skipped(other) for other in others}
         for each in inputs or [name] * (not others):
             row = reports.done(each)

@@ -35,6 +35,11 @@ def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
     return inputs, sorted(set(files) - set(inputs))
 
 
+def search(name: str) -> tuple[list[str | Path], list[str | Path]]:
+    """The inputs that a name stands for, and what else lies in its folder."""
+    return list_files(name) if is_folder(name) else ([name], [])
+
+
 def list_inputs(path: str | Path) -> list[Path]:
     """The images and videos that a path stands for: itself, or for a folder all within it, sorted.
 

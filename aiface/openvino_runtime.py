@@ -4,6 +4,7 @@ Importing this module takes OpenVINO, but neither Keras nor its backends; only a
 """
 
 import io
+import os
 import sys
 import tempfile
 import zipfile
@@ -41,6 +42,8 @@ class OpenVinoRuntime:
     def __init__(self, model: openvino.Model, precision: str = "auto"):
         core, best = openvino.Core(), fastest()
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": best if precision == "auto" else "f32"}
+        if threads := os.environ.get("OMP_NUM_THREADS", ""):  # as Ray and Slurm say how many cores are a process's own
+            hints["INFERENCE_NUM_THREADS"] = int(threads)
         model.reshape([1, CROP_SIZE, CROP_SIZE, 3])
         self.name = f"OpenVINO {version('openvino')}, {best if precision == 'auto' else precision}"
         self._request = core.compile_model(model, "CPU", hints).create_infer_request()

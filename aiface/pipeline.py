@@ -57,10 +57,11 @@ class Settings:
 class Analysis:
     """What was found in one input.
 
-    path: the input as it was named. error: None, or why it could not be judged. warnings: what was amiss but did not
-    keep it from being judged. frames: number in which faces were looked for; seconds: time of the last one.
-    performance: `speed`, seconds of clip judged per second, and milliseconds for each such frame to `read`, `find`,
-    `crop` and `score`. settings: those that the answer depends on, and what found the faces.
+    path: the input as it was named; copy: where it was read, if that is elsewhere. error: None, or why it could not be
+    judged. warnings: what was amiss but did not keep it from being judged. frames: number in which faces were looked
+    for; seconds: time of the last one. performance: `speed`, seconds of clip judged per second, and milliseconds for
+    each such frame to `read`, `find`, `crop` and `score`. settings: those that the answer depends on, and what found
+    the faces.
     """
 
     path: str
@@ -75,6 +76,18 @@ class Analysis:
     interrupted: bool = False
     performance: dict[str, float] = field(default_factory=dict)
     settings: dict[str, float | str | None] = field(default_factory=dict)
+    copy: str | None = None
+
+    @property
+    def file(self) -> Path:
+        """What was read."""
+        return Path(self.copy or self.path)
+
+    def named(self, name: str) -> "Analysis":
+        """The same of a copy of what has this name."""
+        error = self.error and self.error.replace(self.path, name)
+        warnings = [warning.replace(self.path, name) for warning in self.warnings]
+        return replace(self, path=name, copy=self.path, error=error, warnings=warnings)
 
     def row(self) -> dict:
         """The answer as plain values: one line of `python -m aiface analyze --json`.

@@ -76,7 +76,7 @@ def heat_maps(analysis: Analysis, detector: Detector) -> list[np.ndarray]:
 
 def _provenance(analysis: Analysis) -> Provenance | None:
     try:
-        return provenance(analysis.path) if Path(analysis.path).is_file() else None
+        return provenance(analysis.file) if analysis.file.is_file() else None
     except (DataError, OSError, ValueError):  # no file at all, but an address or an odd name
         return None
 
@@ -106,9 +106,9 @@ def as_json(
 
 
 def _file(analysis: Analysis) -> dict | None:
-    path = Path(analysis.path)
+    path = analysis.file
     try:
-        if "://" in analysis.path or not path.is_file():
+        if not path.is_file():
             return None
         return {"sha256": sha256(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
     except (OSError, ValueError):  # one that may not be read, or a name that no file can have
@@ -209,14 +209,14 @@ def _picture(title: str, alt: str, image: np.ndarray) -> str:
 
 def annotated(analysis: Analysis) -> np.ndarray:
     """The picture that was judged, with a box and the answer at each face: RGB uint8 `(height, width, 3)`."""
-    return draw(read_image(analysis.path), people_at(analysis.people, analysis.verdicts, 0.0))
+    return draw(read_image(analysis.file), people_at(analysis.people, analysis.verdicts, 0.0))
 
 
 def _heated(analysis: Analysis, maps: Maps) -> np.ndarray:
     """The picture with the heat of each face laid over it where its crop was taken from."""
     faces = [(look.quad, heat) for person, heats in zip(analysis.people, maps, strict=True)
              for look, heat in zip(person.gallery, heats, strict=True)]  # fmt: skip
-    return reduce(lambda image, face: onto_frame(image, *face), faces, read_image(analysis.path))
+    return reduce(lambda image, face: onto_frame(image, *face), faces, read_image(analysis.file))
 
 
 def _about_maps(maps: Maps) -> str:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from aiface.detector import load_detector
@@ -22,6 +23,8 @@ from aiface.results import markdown_table
 from aiface.shards import CropSet
 from benchmarks.clip_speed import ROUNDS, SECONDS, live, memory, pipeline, same_verdicts, start, steadiness
 from benchmarks.clocks import NOT_MEASURED, Row
+from benchmarks.scaling import rows as rows_of_scaling
+from benchmarks.scaling import scaling
 from benchmarks.scenes import repeat_clip, write_clip
 from benchmarks.scoring import int8_loss, int8_version, scoring
 
@@ -60,6 +63,7 @@ def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: floa
             long = scratch / f"{part_of_it:g}.mp4"
             lengths[f"{part_of_it:g} min"] = repeat_clip(clip, long, round(part_of_it * 60 / SECONDS))
         part("memory", memory(lengths, folder))
+        part("scaling", rows_of_scaling(scaling()) if find_spec("ray") else [])
     same = same_verdicts(detector, clips) if clips else []
     return {"machine": machine(), "rows": [asdict(row) for row in rows], "clips": same}
 

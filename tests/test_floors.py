@@ -12,7 +12,7 @@ FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "logits", "quiet"),
     ("ahead", "archive", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
     ("blend", "child", "dataset", "faces", "frames", "inputs", "metadata"),
-    ("camera", "crop", "decoding", "provenance", "upload", "vetting", "writer"),
+    ("camera", "crop", "decoding", "provenance", "stores", "upload", "vetting", "writer"),
     ("explain", "image_statistics", "inspection", "isolated", "network", "openvino_runtime", "shards", "stability"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut", "video"),
     ("card", "copies", "evaluation", "traits", "verdict"),
@@ -25,8 +25,8 @@ FLOORS = (  # from the ground up
     ("results", "words"),
     ("report",),
     ("answer", "index"),
-    ("cli_judge", "cli_train", "judging"),
-    ("browser", "web"),
+    ("cli_train", "judging", "ray_engine"),
+    ("browser", "cli_judge", "web"),
     ("app", "info"),
     ("__main__",),
 )
@@ -35,11 +35,11 @@ FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in name
 WITHOUT_KERAS = (
     "files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "tracking", "calibration",
     "archive", "audit_report", "card", "inspection", "isolated", "vetting", "stability", "verdict", "metadata",
-    "provenance", "moments", "spans", "person", "trail",
+    "provenance", "moments", "spans", "person", "stores", "trail",
 )  # fmt: skip
 KERAS_ON_DEMAND = (
     "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline",
-    "overlay", "live", "report", "__main__",
+    "overlay", "live", "ray_engine", "report", "__main__",
 )  # fmt: skip
 
 
