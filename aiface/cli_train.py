@@ -106,12 +106,12 @@ def _train(options: argparse.Namespace) -> int:
 
 def _distill(options: argparse.Namespace) -> int:
     from aiface.bundle import load_network
-    from aiface.distill import DistillConfig, distill
+    from aiface.distill import DistillConfig, distill, init
     from aiface.shards import CropSet
 
     config = DistillConfig(epochs=options.epochs)
     path = distill(config, load_network(options.teacher), CropSet(options.crops), options.out, print, 2)
-    print(f"aiface: wrote {path}", file=sys.stderr)
+    print(f"INIT: {init(path)}")
     return 0
 
 

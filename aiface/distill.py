@@ -6,8 +6,8 @@ map tens of thousands of numbers, so that even a network with random weights lea
 
     python -m aiface.distill weights/mobilenet_v2 data/crops runs/distilled
 
-writes `runs/distilled/backbone.weights.h5`, from which `train.ipynb` goes on with INIT. A run that was interrupted is
-continued by the same command.
+writes `runs/distilled/backbone.weights.h5`, from which `train.ipynb` goes on with the INIT that it prints. A run that
+was interrupted is continued by the same command.
 """
 
 import argparse
@@ -19,7 +19,8 @@ import numpy as np
 
 from aiface.batches import Batches
 from aiface.bundle import load_network
-from aiface.network import build, resized, save_backbone
+from aiface.files import sha256
+from aiface.network import HASH_MARK, build, resized, save_backbone
 from aiface.quiet import keras
 from aiface.runs import claim, load_progress, load_state, save_state
 from aiface.shards import CropSet
@@ -99,6 +100,11 @@ def distill(
     return run / WEIGHTS_FILE
 
 
+def init(path: Path) -> str:
+    """What `train.ipynb` takes as INIT to start from a file: its name and its hash."""
+    return f"{path}{HASH_MARK}{sha256(path)}"
+
+
 def _features(network: keras.Model) -> keras.Model:
     """A detector's network up to its last feature map, `(n, h, w, c)`."""
     return keras.Model(network.input, network.get_layer("pool").input)
@@ -147,7 +153,8 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     options = vars(parser.parse_args())
     teacher, crops, run = (options.pop(name) for name in ("teacher", "crops", "run"))
-    print(distill(DistillConfig(**options), load_network(teacher), CropSet(crops), run, print, 2))
+    path = distill(DistillConfig(**options), load_network(teacher), CropSet(crops), run, print, 2)
+    print(f"INIT: {init(path)}")
 
 
 if __name__ == "__main__":

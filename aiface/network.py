@@ -13,11 +13,12 @@ import numpy as np
 
 from aiface.crop import CROP_SIZE
 from aiface.errors import ModelError
-from aiface.files import WEIGHTS
+from aiface.files import WEIGHTS, sha256
 from aiface.quiet import keras
 from aiface.vetting import vet_weights
 
 FROM_SCRATCH = "from-scratch"
+HASH_MARK = "#sha256="  # between a file's name and its hash, as in pip's addresses
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,24 @@ def _backbone(name: str) -> Backbone:
 def initialise(model: keras.Model, init: str | Path) -> None:
     """Give the backbone of `model` its first weights: a file in the layout of Keras's ImageNet ones.
 
-    `init` is "imagenet" (the file in `weights/`), a path, or "from-scratch" (random): never random by accident.
-    Raises `ModelError` if the file is missing or holds another network.
+    `init` is "imagenet" (the file in `weights/`), a path with the SHA-256 that its maker gives, as
+    `file.h5#sha256=...` (so that no file is taken for another), or "from-scratch" (random): never random by accident.
+    Raises `ModelError` if the file is missing, of another hash or none, or holds another network.
     """
     if str(init) == FROM_SCRATCH:
         return
     kind = _backbone(model.name)
-    path = WEIGHTS / kind.imagenet_file if str(init) == "imagenet" else Path(init)
+    name, marked, expected = str(init).partition(HASH_MARK)
+    path = WEIGHTS / kind.imagenet_file if name == "imagenet" else Path(name)
     if not path.is_file():
         raise ModelError(
             f"{path}: expected ImageNet weights for {model.name}, found no file; run {kind.how_to_get}, "
             f"or choose a random start with {FROM_SCRATCH!r}"
+        )
+    if (marked or name != "imagenet") and (found := sha256(path)) != expected.lower():
+        raise ModelError(
+            f"{path}: expected weights of the SHA-256 {expected or '(none given)'}, found {found}; if that is what the "
+            f"file's maker gives, write {path}{HASH_MARK}{found}"
         )
     bare = kind.build(include_top=False, weights=None, input_shape=model.input_shape[1:])
     try:

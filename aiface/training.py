@@ -33,7 +33,8 @@ class Phase:
 class TrainConfig:
     """Every choice of a training run; saved in its folder.
 
-    init: "imagenet", "from-scratch", a file of backbone weights, or a bundle's folder to go on from.
+    init: "imagenet", "from-scratch", a file of backbone weights as `file.h5#sha256=...`, or a bundle's folder to go on
+    from.
     average: momentum of the running average of the weights, taken after every epoch; it is what is validated and kept.
     patience: epochs without a better validation AUC after which training ends.
     degrade, balance, self_blended: see `aiface.batches.Batches`.

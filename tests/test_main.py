@@ -13,6 +13,7 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface.__main__ import main
 from aiface.calibration import Calibration
+from aiface.files import sha256
 from aiface.shards import CropSet
 
 KEYS = ["path", "verdict", "score", "people", "reasons", "error"]
@@ -415,9 +416,10 @@ def test_train_with_wrong_parameters(tmp_path, capsys, recipe, change, message):
 
 def test_distill(make_tree, bundle, tmp_path, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr("aiface.distill.distill", lambda *arguments: asked.append(arguments) or tmp_path)
+    (written := tmp_path / "backbone.weights.h5").write_bytes(b"weights")
+    monkeypatch.setattr("aiface.distill.distill", lambda *arguments: asked.append(arguments) or written)
     monkeypatch.setattr("aiface.shards.CropSet", lambda folder: folder)
     assert main(["distill", str(bundle), "crops", str(tmp_path / "run"), "--epochs", "3"]) == 0
     ((config, teacher, crops, out, *_),) = asked
     assert (config.epochs, teacher.name, crops, out) == (3, "by_colour", "crops", str(tmp_path / "run"))
-    assert str(tmp_path) in capsys.readouterr().err
+    assert capsys.readouterr().out == f"INIT: {written}#sha256={sha256(written)}\n"

@@ -5,6 +5,7 @@ import pytest
 from aiface import network
 from aiface.crop import CROP_SIZE
 from aiface.errors import ModelError
+from aiface.files import sha256
 from aiface.network import (
     BACKBONES,
     FROM_SCRATCH,
@@ -173,11 +174,15 @@ def fresh(models):
         models[name].set_weights(weights)
 
 
+def hashed(path):
+    return f"{path}#sha256={sha256(path)}"
+
+
 @pytest.mark.parametrize("suffix", [".h5", ".weights.h5"])
 @pytest.mark.parametrize("name", list(BACKBONES))
 def test_first_weights_are_those_of_the_file(fresh, bare, files, name, suffix):
     model = fresh(name)
-    initialise(model, files[name, suffix])
+    initialise(model, hashed(files[name, suffix]))
     compared = 0
     for layer in (layer for layer in bare[name].layers if layer.weights):
         weights = model.get_layer(layer.name).get_weights()
@@ -209,6 +214,16 @@ def test_missing_weights_are_never_replaced_by_chance(models, name, init, monkey
     with pytest.raises(ModelError, match=message) as caught:
         initialise(models[name], init)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["", f"#sha256={'0' * 64}", "#sha256="])
+def test_a_file_from_elsewhere_needs_its_hash(fresh, files, given):
+    path = files["mobilenet_v2", ".weights.h5"]
+    model = fresh("mobilenet_v2")
+    with pytest.raises(ModelError, match=f"expected weights of the SHA-256 .*, found {sha256(path)}") as caught:
+        initialise(model, f"{path}{given}")
+    assert str(caught.value).endswith(hashed(path))
+    assert all((weight == 0.5).all() for weight in model.get_weights())
 
 
 def test_from_scratch_is_allowed(fresh):
@@ -252,7 +267,7 @@ def test_weights_of_another_kind(fresh, files, tmp_path, name, suffix, content):
     content(files, path)
     model = fresh(name)
     with pytest.raises(ModelError, match=f"expected weights of {name} without top, found others") as caught:
-        initialise(model, path)
+        initialise(model, hashed(path))
     assert str(caught.value).startswith(str(path))
     assert all((weight == 0.5).all() for weight in model.get_weights())  # no half of them taken
 
@@ -264,7 +279,7 @@ def test_weights_that_lack_a_part(fresh, bare, files, tmp_path, suffix):
     smaller = keras.Model(bare[name].input, bare[name].layers[-4].output)
     save(smaller, tmp_path / f"part{suffix}")
     with pytest.raises(ModelError, match="found others"):
-        initialise(fresh(name), tmp_path / f"part{suffix}")
+        initialise(fresh(name), hashed(tmp_path / f"part{suffix}"))
 
 
 # What learns
@@ -332,6 +347,6 @@ def test_batching_does_not_change_a_logit(models, images):
 def test_a_saved_backbone_is_one_to_start_from(tmp_path):
     model, other = (build("mobilenet_v2", size) for size in (64, 96))
     save_backbone(model, path := tmp_path / "backbone.weights.h5")
-    initialise(other, path)
+    initialise(other, hashed(path))
     for one, found in zip(model.get_weights()[:-2], other.get_weights()[:-2], strict=True):
         np.testing.assert_array_equal(one, found)

@@ -14,6 +14,7 @@ from aiface.crop import CROP_SIZE
 from aiface.dataset import scan
 from aiface.detector import load_detector
 from aiface.errors import DataError, ModelError
+from aiface.files import sha256
 from aiface.labels import AI, REAL
 from aiface.network import BACKBONES, FROM_SCRATCH
 from aiface.quiet import keras
@@ -68,9 +69,9 @@ def real_run(crops, tmp_path_factory):
     folder = tmp_path_factory.mktemp("real")
     keras.utils.set_random_seed(5)
     bare = BACKBONES["mobilenet_v2"].build(include_top=False, weights=None, input_shape=(64, 64, 3))
-    bare.save_weights(folder / "first.weights.h5")
+    bare.save_weights(first := folder / "first.weights.h5")
     config = dataclasses.replace(
-        SMALL, init=str(folder / "first.weights.h5"), phases=(Phase(2, 1e-3, 64),),
+        SMALL, init=f"{first}#sha256={sha256(first)}", phases=(Phase(2, 1e-3, 64),),
         policy="mixed_bfloat16", average=0.0,
     )  # fmt: skip
     rows = []
