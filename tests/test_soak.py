@@ -1,14 +1,17 @@
 """Short versions of `make soak`."""
 
 import re
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from aiface.faces import YUNET_FILE
+from aiface.files import WEIGHTS
 from benchmarks.clocks import Row
 from benchmarks.soak import __main__ as soak
-from benchmarks.soak import images, kills, mutate, stream, videos, watch, writes
+from benchmarks.soak import clients, images, kills, mutate, real, stream, videos, watch, writes
 from benchmarks.soak.kills import Turn
 
 
@@ -118,6 +121,32 @@ def test_a_write_that_fails_spoils_nothing(tmp_path, name, kind):
             assert writes.fault(writer, kind, disk) is None
     except PermissionError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.skipif(not (WEIGHTS / YUNET_FILE).is_file(), reason="MTCNN takes minutes: ./fetch.sh faces")
+def test_real_clips_for_a_moment(monkeypatch):
+    monkeypatch.setattr(real, "SECONDS", 2)
+    times, looks = real.judge(0.1, lambda line: None)
+    assert times >= 4
+    assert {(look["handles"], look["threads"]) for look in looks} == {(looks[0]["handles"], looks[0]["threads"])}
+
+
+def test_clients_for_a_moment():
+    pytest.importorskip("gradio", reason="the web app needs gradio")
+    with clients.app() as (server, port):
+        found = clients.besiege(port, 3, clients=12)
+        assert server.poll() is None
+    assert clients.rows(found, True, 3)[0].met, found
+    assert found[clients.REFUSED]  # more came than there are places
+
+
+@pytest.mark.parametrize(
+    ("found", "met"),
+    [({"answered": 3, "told that all places are taken": 9}, True), ({"answered": 3, "without an answer": 1}, False),
+     ({"answered": 3, "status 500": 1}, False), ({"told that all places are taken": 9}, False)],
+)  # fmt: skip
+def test_what_came_of_clients(found, met):
+    assert clients.rows(Counter(found), True, 1)[0].met is met
 
 
 def test_the_page(tmp_path, monkeypatch):

@@ -105,10 +105,10 @@ def app() -> Iterator[tuple[subprocess.Popen, int]]:
 
 def besiege(port: int, seconds: float, clients: int = CLIENTS) -> Counter:
     """So many clients, each sending file after file; how often what came of one."""
-    found, lock, end = Counter(), threading.Lock(), time.monotonic() + seconds
+    found, lock = Counter(), threading.Lock()
     with tempfile.TemporaryDirectory(prefix="aiface-") as folder:
         choice = files(Path(folder))
-    browser = Browser(port)
+    browser, end = Browser(port), time.monotonic() + seconds
 
     def client(number: int) -> None:
         draw = random.Random(number)
