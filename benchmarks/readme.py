@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from aiface.cli_judge import DETECTOR
 from aiface.evaluation import summary_table
 from aiface.files import WEIGHTS, write_text
 
@@ -12,20 +13,21 @@ _BLOCK = re.compile(r"(<!-- figures -->\n).*(<!-- end of figures -->)", re.DOTAL
 
 
 def figures(weights: Path = WEIGHTS) -> str:
-    """A paragraph and a table for each bundle in `weights`."""
-    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(weights.glob("*/card.json"))]
-    return "\n".join(_one(card) for card in cards)
+    """A paragraph for each bundle in `weights`; the default comes first, with a table of its sources."""
+    paths = sorted(weights.glob("*/card.json"), key=lambda path: (path.parent.name != DETECTOR.name, path))
+    return "\n".join(_one(json.loads(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def _one(card: dict) -> str:
-    calibration = card["calibration"]
+    calibration, default = card["calibration"], card["name"] == DETECTOR.name
     thresholds = f"AI from {calibration['thresholds']['0.01']:.2f}, real below {calibration['real_below']:.2f}"
     groups = dict(card["metrics"]["test"]["groups"])
     mean = groups.pop("auc")
     within = ", ".join(f"{name.removeprefix('auc/')} {value:.3f}" for name, value in groups.items())
-    head = f"**{card['name']}**: {card['training']['summary']} Calls a face {thresholds}."
-    table = summary_table(card["metrics"]["test"])
-    return f"{head}\n\n{table}\n\nAUC within each set: {within}; their mean {mean:.3f}.\n"
+    how = ", the default" if default else f" (`--detector weights/{card['name']}`)"
+    head = f"**{card['name']}**{how}: {card['training']['summary']} Calls a face {thresholds}."
+    table = f"{summary_table(card['metrics']['test'])}\n\n" if default else ""
+    return f"{head}\n\n{table}AUC within each set: {within}; their mean {mean:.3f}.\n"
 
 
 def rewritten(text: str) -> str:
