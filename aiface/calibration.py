@@ -12,7 +12,7 @@ from aiface.stability import spread
 
 FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
 AI_RATE = 0.01  # the verdict "ai" is given at this false-positive rate
-MISS_RATE = 0.10  # the verdict "real" is given below the score that at most this share of AI faces stays under
+MISS_RATE = 0.10  # the verdict "real" is given below the score that at most this share of any set's AI faces is under
 CONFIDENCE = 0.95  # that these rates hold for faces like the validation faces, not for those alone
 STABLE_RATE = 0.95  # of the validation faces that are decided rightly, this share passes for stable
 
@@ -23,7 +23,8 @@ class Calibration:
 
     temperature: divides the logits (Guo et al. 2017, "On Calibration of Modern Neural Networks").
     thresholds: P(AI) at and above which at most that share of real faces lies, by false-positive rate.
-    real_below: P(AI) below which a face is called real; from there to the AI threshold it is inconclusive.
+    real_below: P(AI) below which a face is called real; from there to the AI threshold it is inconclusive. The hardest
+    set's: over all together, face swaps that are missed would hide behind generated portraits that are easy.
     unstable_above: difference in P(AI) between a face and its views (`aiface.stability`) above which it is
     inconclusive, whatever its score.
     """
@@ -53,10 +54,13 @@ def _probability(logits: np.ndarray, temperature: float) -> np.ndarray:
     return expit(np.asarray(logits, np.float64) / temperature).astype(np.float32)
 
 
-def fit(logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray) -> Calibration:
+def fit(
+    logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray, groups: np.ndarray | None = None
+) -> Calibration:
     """Calibrate on validation logits `(n,)` with labels `(n,)` of REAL and AI.
 
-    logits, view_logits: of the same faces, as `aiface.stability.measured` gives them.
+    logits, view_logits: of the same faces, as `aiface.stability.measured` gives them. groups: which set each belongs
+    to, `(n,)`, as `aiface.batches.groups` has it; None: all to one.
     Raises `DataError` if a class is missing, or if a logit is not finite, as after a training that diverged.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
@@ -68,8 +72,8 @@ def fit(logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray) -> Cali
     scores = _probability(logits, temperature)
     thresholds = {str(rate): threshold_at(scores[labels == REAL], rate) for rate in FALSE_POSITIVE_RATES}
     ai_from = thresholds[str(AI_RATE)]
-    ai_scores = np.sort(scores[labels == AI])
-    real_below = min(float(ai_scores[allowed_errors(len(ai_scores), MISS_RATE)]), ai_from)
+    of_ai = labels == AI
+    real_below = min(real_until(scores[of_ai], None if groups is None else np.asarray(groups)[of_ai]), ai_from)
     right = np.where(labels == AI, scores >= ai_from, scores < real_below)
     spreads = spread(scores, _probability(view_logits, temperature))[right]
     return Calibration(temperature, thresholds, real_below, stable_until(spreads))
@@ -95,6 +99,21 @@ def stable_until(spreads: np.ndarray) -> float:
     0.25
     """
     return float(np.quantile(spreads, STABLE_RATE, method="inverted_cdf")) if len(spreads) else 1.0
+
+
+def real_until(ai_scores: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """The highest score below which at most MISS_RATE of AI faces lie, with 95 % confidence: of all, and in each group.
+
+    A group with so few AI faces that even none below would prove nothing (under 29) counts among all alone.
+
+    >>> scores, groups = np.array([0.25] * 4 + [0.75] * 236), np.array(["swaps"] * 40 + ["portraits"] * 200)
+    >>> real_until(scores), real_until(scores, groups)
+    (0.75, 0.25)
+    """
+    ai_scores = np.float32(ai_scores)
+    parts = [] if groups is None else [ai_scores[groups == name] for name in np.unique(groups)]
+    enough = [part for part in parts if (1 - MISS_RATE) ** len(part) <= 1 - CONFIDENCE]
+    return min(float(np.sort(part)[allowed_errors(len(part), MISS_RATE)]) for part in (ai_scores, *enough))
 
 
 def threshold_at(real_scores: np.ndarray, rate: float) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aiface.batches import groups
 from aiface.bundle import load_network
 from aiface.calibration import fit
 from aiface.card import CARD, INT8, read_card
@@ -41,7 +42,7 @@ def quantize(folder: str | Path, crops: CropSet, seed: int = 0) -> Path:
     model = nncf.quantize(model, nncf.Dataset(chosen, lambda index: valid[index][None]), subset_size=len(chosen))
     packed = pack(model)
     logits, view_logits = measured(OpenVinoRuntime(model, "int8"), valid.batches())
-    calibration = fit(logits, valid.labels, view_logits)
+    calibration = fit(logits, valid.labels, view_logits, groups(valid))
     with atomic_path(folder / CARD) as card_path, atomic_path(folder / INT8) as path:
         path.write_bytes(packed)
         made = {

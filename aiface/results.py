@@ -164,8 +164,8 @@ proof. Not for identifying or surveilling people, nor for decisions about a pers
 
 **How it decides.** A face's logit is the mean of its own and its mirror image's. AI from
 {calibration["thresholds"][str(AI_RATE)]:.3f} (thresholds by false-positive rate, which validation faces support with
-95 % confidence: {thresholds}); real below {calibration["real_below"]:.3f} (at most {MISS_RATE:.0%} of AI faces lie
-there, as sure); between the two it says inconclusive, and also where P(AI) moves by more than
+95 % confidence: {thresholds}); real below {calibration["real_below"]:.3f} (at most {MISS_RATE:.0%} of each set's AI
+faces lie there, as sure); between the two it says inconclusive, and also where P(AI) moves by more than
 {calibration["unstable_above"]:.3f} when the face is mirrored or re-encoded. Temperature
 {calibration["temperature"]:.3f}.
 

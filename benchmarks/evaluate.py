@@ -35,8 +35,8 @@ DOCS = WEIGHTS.parent / "docs"
 REFERENCE = "reference recipe"  # as `benchmarks.ablation` names it
 NOT_MEASURED = "not measured"
 BARS_TEXT = (
-    "Measured on the test splits, which nothing was chosen on. Where a bar is missed, [EXPERIMENTS.md](EXPERIMENTS.md) "
-    "says what was tried and why it fell short."
+    "Measured on the test splits, which nothing was chosen on. Where a bar is missed, `docs/EXPERIMENTS.md` says "
+    "what was tried and why it fell short."
 )
 AUDIT_TEXT = (
     "From `python -m aiface audit` of each whole set, all its splits. Shortcut score: the AUC of a classifier that is "
@@ -203,7 +203,8 @@ def run(options: argparse.Namespace, progress: Callable[[Iterable], Iterable]) -
     with tempfile.TemporaryDirectory(prefix="aiface-") as folder:
         sets, clips = open_sets(options.data, folder, lambda: load_finder(options.weights), progress)
         audits = {set_name(root): audit(scan(root), progress) for root in options.data if set_name(root) in sets}
-        measured = measure(detector, sets, clips, lambda: load_finder(options.weights), progress, resamples=resamples)
+        measured = measure(detector, sets, clips, lambda: load_finder(options.weights), progress,
+                           not options.no_curves, resamples)  # fmt: skip
         result = summary(detector, measured, resamples)
         if set(PAIR) <= set(sets):
             spoiled = degraded(detector, {name: sets[name] for name in PAIR}, progress, SPOILS, per_class=None)
@@ -227,6 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=DOCS, metavar="FOLDER", help="for all pages (default docs)")
     parser.add_argument("--ablation", type=Path, default=DOCS / "ablation.json", metavar="FILE",
                         help="what make ablation wrote, for the reference recipe's figures")  # fmt: skip
+    parser.add_argument("--no-curves", action="store_true", help="leave out all degradations that no bar asks for")
     parser.add_argument("--resamples", type=int, default=RESAMPLES, metavar="N", help="bootstrap draws")
     parser.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
     try:

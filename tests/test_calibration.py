@@ -11,6 +11,7 @@ from aiface.calibration import (
     allowed_errors,
     fit,
     fit_temperature,
+    real_until,
     stable_until,
     threshold_at,
 )
@@ -121,6 +122,34 @@ def test_the_band_between_real_and_ai(seed, shift):
     assert 0 <= calibration.real_below <= calibration.ai_from == calibration.thresholds["0.01"]
     missed = calibration.probability((logits + shift)[labels == AI]) < calibration.real_below
     assert np.mean(missed) <= MISS_RATE + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [
+        ({"swaps": [0.25] * 4 + [0.75] * 36, "portraits": [0.75] * 200}, 0.25),  # few among all, many among swaps
+        ({"swaps": [0.25] * 4 + [0.75] * 24, "portraits": [0.75] * 200}, 0.75),  # 28 prove nothing by themselves
+        ({"swaps": [0.25] * 1 + [0.75] * 60, "portraits": [0.75] * 200}, 0.75),  # one in 61 is no tenth
+        ({"swaps": [0.25] * 9, "portraits": [0.75] * 28}, 0.25),  # all together: none of 37 may lie below
+    ],
+)  # fmt: skip
+def test_real_holds_within_each_set(sets, expected):
+    scores, groups = np.concatenate(list(sets.values())), np.repeat(list(sets), list(map(len, sets.values())))
+    assert real_until(scores, groups) == expected
+    order = np.random.default_rng(0).permutation(len(scores))
+    assert real_until(scores[order], groups[order]) == expected
+
+
+def test_fit_looks_at_the_groups_of_ai_faces():
+    logits, labels = faces(4000)
+    hard = (np.arange(4000) % 4 == 0) & (labels == AI)
+    logits = logits - 3.0 * hard
+    groups = np.where(np.arange(4000) % 4 == 0, "hard", "easy")
+    pooled = fit_still(logits, labels)
+    apart = fit(logits, labels, np.stack((logits, logits)), groups)
+    missed = apart.probability(logits[hard]) < apart.real_below
+    assert np.mean(apart.probability(logits[hard]) < pooled.real_below) > 0.2 > MISS_RATE >= np.mean(missed) > 0
+    assert (apart.thresholds, apart.temperature) == (pooled.thresholds, pooled.temperature)
 
 
 def test_high_logits_are_ai():

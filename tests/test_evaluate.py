@@ -181,9 +181,19 @@ def test_the_whole_run(sets, tmp_path, monkeypatch, capsys):
     assert printed.startswith("| measure | found | bar | held |")
     assert f"\n## Bars\n\n{evaluate.BARS_TEXT}\n\n{printed}" in text
     assert text.index("## Bars") < text.index("## What else tells the classes apart")
-    assert "[EXPERIMENTS.md](EXPERIMENTS.md)" in text
+    assert "`docs/EXPERIMENTS.md`" in text
+    assert "\n## Degraded\n" in text
     pair = json.loads((out / "results.json").read_text(encoding="utf-8"))["pair"]
     assert len(pair["degraded"]) == 5
+
+
+def test_without_curves_the_bars_are_whole(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "load_detector", lambda folder: CheckerDetector())
+    monkeypatch.setattr(evaluate, "load_finder", lambda folder: FakeFinder())
+    assert main(["bundle", *map(str, sets), "--out", str(tmp_path), "--resamples", "3", "--no-curves"]) == 0
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert (found["curves"], len(found["pair"]["degraded"])) == ({}, 5)
+    assert "\n## Degraded\n" not in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_measured(tmp_path, monkeypatch, capsys):
