@@ -1,4 +1,4 @@
-"""The commands around training: `prepare`, `audit`, `train`, `distill`, `evaluate` and `quantize`."""
+"""The commands around training: `prepare`, `audit`, `train`, `distill`, `evaluate`, `calibrate` and `quantize`."""
 
 import argparse
 import json
@@ -50,6 +50,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     evaluate.add_argument("--no-curves", action="store_true", help="leave out the degradations")
     evaluate.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
     evaluate.set_defaults(run=_evaluate)
+
+    calibrate = commands.add_parser("calibrate", help="set a detector's thresholds anew, by faces of your own")
+    calibrate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, whose card is rewritten")
+    calibrate.add_argument("crops", metavar="CROPS", help="what `prepare` made: its valid split to calibrate on, its "
+                           "test split, if it has one, to measure on")  # fmt: skip
+    calibrate.set_defaults(run=_calibrate)
 
     quantize = commands.add_parser("quantize", help="add an INT8 version to a detector (needs nncf)")
     quantize.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
@@ -133,6 +139,18 @@ def _evaluate(options: argparse.Namespace) -> int:
         for path in write(result, detector.card, options.out, command):
             print(f"aiface: wrote {path}", file=sys.stderr)
     print(json.dumps(result) if options.json else results_markdown(result, command))
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from aiface.recalibrate import recalibrate
+    from aiface.shards import CropSet
+
+    fitted = recalibrate(options.detector, CropSet(options.crops))
+    print(
+        f"AI from {fitted.ai_from:.3f}, real below {fitted.real_below:.3f}, unstable above {fitted.unstable_above:.3f}"
+    )
+    print(f"aiface: wrote {Path(options.detector) / 'card.json'}", file=sys.stderr)
     return 0
 
 

@@ -19,7 +19,7 @@ FLOORS = (  # from the ground up
     ("bundle", "findings", "moments", "runs", "spans", "steady"),
     ("detector", "person"),
     ("distill", "robustness", "session", "training"),
-    ("audit", "audit_figures", "pipeline", "quantize", "results_figures"),
+    ("audit", "audit_figures", "pipeline", "quantize", "recalibrate", "results_figures"),
     ("audit_report", "clips", "overlay"),
     ("demo", "live", "notebook", "plots", "protocol"),
     ("results", "words"),
