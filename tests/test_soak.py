@@ -11,7 +11,7 @@ from aiface.faces import YUNET_FILE
 from aiface.files import WEIGHTS
 from benchmarks.clocks import Row
 from benchmarks.soak import __main__ as soak
-from benchmarks.soak import clients, images, kills, mutate, real, stream, videos, watch, writes
+from benchmarks.soak import camera, clients, images, kills, mutate, real, stream, videos, watch, writes
 from benchmarks.soak.kills import Turn
 
 
@@ -121,6 +121,26 @@ def test_a_write_that_fails_spoils_nothing(tmp_path, name, kind):
             assert writes.fault(writer, kind, disk) is None
     except PermissionError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [("blocks", camera.NAMED), ("fails and comes back", camera.BACK), ("blocks", camera.STOPPED),
+     ("gives nothing", camera.STOPPED), ("changes its size", camera.STOPPED)],
+)  # fmt: skip
+def test_a_faulty_camera_before_the_command(fault, what):
+    assert camera.fault_of(fault, what)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("found", "fault"),
+    [((1.9, 130, "aiface: stopped\n"), None), ((2.1, 130, "aiface: stopped\n"), "blocks: 2.1 s"),
+     ((0.2, 1, "Traceback"), "blocks: status 1, 'Traceback'"), ((0.2, -11, "aiface: stopped\n"), "blocks: status -11")],
+)  # fmt: skip
+def test_how_a_faulty_camera_is_judged(monkeypatch, found, fault):
+    monkeypatch.setattr(camera, "watched", lambda *_: found)
+    said = camera.fault_of("blocks", camera.STOPPED)[1]
+    assert said is fault if fault is None else said.startswith(fault)
 
 
 @pytest.mark.skipif(not (WEIGHTS / YUNET_FILE).is_file(), reason="MTCNN takes minutes: ./fetch.sh faces")

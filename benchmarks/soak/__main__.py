@@ -21,7 +21,7 @@ from aiface.files import WEIGHTS, write_json, write_text
 from aiface.results import markdown_table
 from benchmarks.bench import MARK, machine
 from benchmarks.clocks import Row
-from benchmarks.soak import archives, clients, images, kills, real, stream, videos, writes
+from benchmarks.soak import archives, camera, clients, images, kills, real, stream, videos, writes
 
 PARTS: Mapping[str, tuple[Callable[[int, Path | None], list[Row]], int, str]] = {
     "images": (images.measure, images.COUNT, "damaged pictures harm nothing"),
@@ -29,14 +29,13 @@ PARTS: Mapping[str, tuple[Callable[[int, Path | None], list[Row]], int, str]] = 
     "kills": (kills.measure, kills.COUNT, "a killed training ends as if it had not been"),
     "writes": (writes.measure, 0, "a write that fails says so and spoils nothing"),
     "archives": (archives.measure, 0, "models and archives that mean harm are refused"),
+    "camera": (camera.measure, 0, "a camera that fails in any way is named or comes back"),
     "stream": (stream.measure, stream.COUNT, "24 hours of frames take no more than the first"),
     "real": (real.measure, real.COUNT, "half an hour of real decoding and scoring takes no more than its beginning"),
     "clients": (clients.measure, clients.COUNT, "the web app answers each file that it took"),
 }
 PYTEST, BATS = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider"), ("bats",)
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "a camera that blocks, drops, changes size or is unplugged is named or comes back":
-        (*PYTEST, "tests/test_video.py", "-k", "camera"),
     "only bundles whose hash matches their card load":
         (*PYTEST, "tests/test_detector.py", "-k", "refused or hash or card"),
     "the web app bounds and forgets what is sent, and opens nothing by name or address": (*PYTEST, "tests/test_app.py"),
