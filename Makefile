@@ -59,7 +59,7 @@ docs: .venv/done
 lint: .venv/done
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
-	shellcheck fetch.sh resizing.sh tests/shell/*.bash .ci/run
+	shellcheck fetch.sh resizing.sh tests/shell/*.bash tests/shell/*.bats .ci/run
 
 readme: .venv/done
 	cd weights && sha256sum */model.keras > SHA256SUMS

@@ -169,6 +169,35 @@ def test_what_came_of_clients(found, met):
     assert clients.rows(Counter(found), True, 1)[0].met is met
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "found", "met"),
+    [(0, "ok 1 a\nok 2 b\n", "2 passed", True), (0, "ok 1 a\nok 2 b # skip\n", "1 passed, 1 skipped", None),
+     (0, "3 passed, 4 deselected in 1s", "3 passed", True), (0, "2 skipped in 1s", "0 passed, 2 skipped", None),
+     (0, "", "no complaints", True), (1, "1 failed, 2 passed", "failed: 1 failed, 2 passed", False),
+     (5, "3 deselected in 1s", "failed: 3 deselected in 1s", False)],
+)  # fmt: skip
+def test_what_tests_say(monkeypatch, code, said, found, met):
+    monkeypatch.setattr(soak.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=said, returncode=code))
+    row = soak.run_tests(("bats", "a"))
+    assert (row.found, row.met) == (found, met)
+
+
+def test_a_tool_that_is_missing():
+    assert soak.run_tests(("no-such-tool",)).found == "not measured: no-such-tool is not installed"
+
+
+@pytest.mark.parametrize("promise", soak.TESTS)
+def test_the_named_tests_exist(promise):
+    """Each file and each alternative of `-k`."""
+    command = soak.TESTS[promise]
+    paths = [soak.WEIGHTS.parent / part for part in command if part.startswith(("tests/", ".ci/"))]
+    assert paths
+    assert all(path.exists() for path in paths)
+    if "-k" in command:
+        names = "\n".join(f"{path.stem} {path.read_text()}" for path in paths)
+        assert all(re.search(rf"test_\w*{part}", names) for part in command[-1].split(" or ")), command
+
+
 def test_the_page(tmp_path, monkeypatch):
     parts = {"images": (lambda count, kept: [Row("crashes", str(count), "0", False)], 10, "nothing happens")}
     monkeypatch.setattr(soak, "PARTS", parts)
