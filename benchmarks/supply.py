@@ -54,15 +54,17 @@ class Requirement(NamedTuple):
 def locked(path: Path = LOCK) -> list[Requirement]:
     """All requirements of a lock."""
     found = LOCKED.findall(path.read_text(encoding="utf-8"))
-    return [Requirement(name, version, not marker, _licence(name, version)) for name, version, marker in found]
+    return [Requirement(name, version, not marker, _licence(name, version if marker else None))
+            for name, version, marker in found]  # fmt: skip
 
 
-def _licence(name: str, version: str) -> str | None:
+def _licence(name: str, only: str | None) -> str | None:
+    """Of what is installed by a name, which may be newer than the lock, unless it has to be `only` this version."""
     try:
         said = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return None
-    return licence(said) or SAID_ELSEWHERE.get(name, "") if said["Version"] == version else None
+    return licence(said) or SAID_ELSEWHERE.get(name, "") if only in (None, said["Version"]) else None
 
 
 def licence(said: Mapping) -> str:
