@@ -77,14 +77,14 @@ def fail() -> None:
     raise RuntimeError("unplugged")
 
 
-NAMED, BACK, STOPPED = "end", "again", "Ctrl-C"  # what is waited for
+NAMED, BACK, STOPPED = "its name", "again", "Ctrl-C"  # what is waited for
 COMES_BACK = "comes back"
 FAULTS: Mapping[str, Callable[[], object] | None] = {
     "blocks": lambda: Event().wait(), "gives nothing": nothing, "fails": fail, f"fails and {COMES_BACK}": fail,
     f"gives nothing and {COMES_BACK}": nothing, "changes its size": lambda: picture(2 * SIDE), "none": None,
 }  # fmt: skip
 ASKED: Mapping[str, tuple[str, float, int, str, tuple[str, ...]]] = {
-    NAMED: ("from the fault to its name and the end", LONGEST, 1, "aiface: camera 0: expected a frame, but it stalled",
+    NAMED: ("from the fault to its name in an error", LONGEST, 1, "aiface: camera 0: expected a frame, but it stalled",
             ("blocks", "gives nothing", "fails")),
     BACK: (f"from the fault to the next picture, of a camera that was away for {AWAY:g} s", LONGEST, 130,
            "aiface: stopped\n", tuple(name for name in FAULTS if COMES_BACK in name)),
@@ -98,14 +98,17 @@ def watched(fault: str, what: str) -> tuple[float, int, str]:
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as child:  # fmt: skip
         try:
-            start = _await(child, "now")
-            end = _await(child, BACK) if what == BACK else None
+            start, named, end = _await(child, "now"), "", None
+            if what == NAMED:
+                named, end = child.stderr.readline(), time.monotonic()
+            elif what == BACK:
+                end = _await(child, BACK)
             if what != NAMED:
                 time.sleep(SETTLED)
                 child.send_signal(signal.SIGINT)
             start = time.monotonic() if what == STOPPED else start
-            said = child.communicate(timeout=60)[1]
-            return (end or time.monotonic()) - start, child.returncode, said
+            rest = child.communicate(timeout=60)[1]
+            return (end or time.monotonic()) - start, child.returncode, named + rest
         finally:
             child.kill()
 
