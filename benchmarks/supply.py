@@ -122,7 +122,7 @@ def audit(lock: Path = LOCK, auditor: Path = AUDITOR, ignored: Mapping[str, str]
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
-        said = (done.stderr.strip() or "nothing").splitlines()[-1]
+        said = (done.stderr.strip() or "nothing").splitlines()[-1].removeprefix("ERROR:pip_audit._cli:")
         return Row(what, f"{NOT_MEASURED}: PyPI could not be asked ({said[:200]})", "0")
     holes = {(package["name"], hole["id"]): {hole["id"], *hole["aliases"]}
              for package in packages for hole in package["vulns"]}  # fmt: skip

@@ -211,3 +211,5 @@ def test_the_page(tmp_path, monkeypatch):
     assert "| nothing happens | `make soak` (images) | crashes | 10 | 0 | missed |" in page
     assert "| it works | `make test` | `bats a` | 2 passed | all | met |" in page
     assert "attacker who adapts" in page
+    monkeypatch.setattr(soak, "PARTS", parts | {"videos": (None, 2, "nor here")})
+    assert "| nor here | `make soak` (videos) |  | not measured yet |  |  |" in soak.to_markdown({})

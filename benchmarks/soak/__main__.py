@@ -104,11 +104,14 @@ def outcomes(said: str) -> tuple[int, int]:
 
 
 def to_markdown(found: Mapping) -> str:
-    """docs/RELIABILITY.md."""
+    """docs/RELIABILITY.md: a row at least for each promise, be it measured or not."""
+    known = {name: (promise, f"`make soak` ({name})") for name, (_, _, promise) in PARTS.items()}
+    known |= {promise: (promise, _target(command)) for promise, command in TESTS.items()}
+    none = {"rows": [{"measure": "", "found": f"{NOT_MEASURED} yet", "asked": "", "met": None}]}
     rows = [
-        [part["promise"], part["command"], row["measure"], row["found"], row["asked"], MARK[row["met"]]]
-        for part in found.values()
-        for row in part["rows"]
+        [promise, command, row["measure"], row["found"], row["asked"], MARK[row["met"]]]
+        for name, (promise, command) in known.items()
+        for row in found.get(name, none)["rows"]
     ]
     machines = ", ".join(sorted({f"{part['machine']} ({part['when']})" for part in found.values()}))
     return f"""# What it withstands
@@ -139,10 +142,14 @@ def main() -> None:
             progress.unlink(missing_ok=True)
             _write(options.out, found)
     for promise, command in TESTS.items() if "tests" in options.only else ():
-        target = {"shellcheck": "lint", clients.PYTHON: "test-app", sys.executable: "test"}.get(command[0], "test")
-        found[promise] = _part(promise, f"`make {target}`", [run_tests(command)])
+        found[promise] = _part(promise, _target(command), [run_tests(command)])
     if options.share == 1:
         _write(options.out, found)
+
+
+def _target(command: tuple[str, ...]) -> str:
+    targets = {"shellcheck": "lint", clients.PYTHON: "test-app", sys.executable: "test"}
+    return f"`make {targets.get(command[0], 'test')}`"
 
 
 def _part(promise: str, command: str, rows: list[Row]) -> dict:
