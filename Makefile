@@ -10,7 +10,9 @@
 #                              the README's picture, docs/example.png, anew
 # make lint                    the code's style
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
-# make lock                    requirements.txt anew from requirements.in
+# make lock                    requirements.txt anew from requirements.in, and the lock of what make supply runs
+# make supply                  docs/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
+# make test-app                the web app's tests too, with Gradio, in an environment of its own
 PYTHON ?= python3
 VIDEO ?=
 OUT ?= output
@@ -22,8 +24,9 @@ MINUTES ?= 10
 ONLY ?=
 RECIPE ?=
 PY := .venv/bin/python
+SITE := import sysconfig; print(sysconfig.get_path("purelib"))
 
-.PHONY: demo test evaluate ablation bench soak lint readme lock docs
+.PHONY: demo test test-app supply evaluate ablation bench soak lint readme lock docs
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -33,6 +36,9 @@ demo: .venv/done
 test: .venv/done
 	$(PY) -m pytest
 	@if command -v bats >/dev/null; then bats tests/shell; else echo "shell tests skipped: bats is not installed"; fi
+
+test-app: .venv-app/done
+	.venv-app/bin/python -m pytest tests/test_app.py tests/test_app_browser.py tests/test_soak.py -k "app or clients" -rs
 
 evaluate: .venv/done
 	$(PY) -m benchmarks.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)
@@ -46,7 +52,7 @@ bench: .venv/done
 	$(PY) -m benchmarks.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
 	  $(addprefix --crops ,$(wildcard $(CROPS))) --minutes $(MINUTES) --out $(DOCS)
 
-soak: .venv/done
+soak: .venv/done .venv-app/done .venv-tools/done
 	$(PY) -m benchmarks.soak $(if $(ONLY),--only $(ONLY)) --out $(DOCS)
 
 docs: .venv/done
@@ -55,18 +61,35 @@ docs: .venv/done
 lint: .venv/done
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
-	shellcheck fetch.sh resizing.sh tests/shell/*.bash .ci/run
+	shellcheck fetch.sh resizing.sh tests/shell/*.bash tests/shell/*.bats .ci/run
 
 readme: .venv/done
 	cd weights && sha256sum */model.keras > SHA256SUMS
 	$(PY) -m benchmarks.readme
 
+supply: .venv/done .venv-tools/done
+	$(PY) -m benchmarks.supply --out $(DOCS)
+
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade requirements.in -o requirements.txt
+	echo 'pip-audit>=2.10,<3' | uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
+	  - -o requirements-tools.txt
 
 .venv/done: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
 	  f"expected Python 3.11 to 3.13 (what TensorFlow runs on), found {v[0]}.{v[1]}; name another: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv-tools/done: requirements-tools.txt
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.txt
+	@touch $@
+
+# Gradio takes an older Pillow than the lock has, so it gets an environment of its own, on top of the locked one
+.venv-app/done: .venv/done
+	$(PY) -m venv .venv-app
+	$(PY) -c '$(SITE)' > "$$(.venv-app/bin/python -c '$(SITE)')/locked.pth"
+	.venv-app/bin/python -m pip install --quiet --disable-pip-version-check 'gradio>=6.31,<7'
 	@touch $@

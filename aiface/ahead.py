@@ -47,13 +47,13 @@ class Ahead(Iterator[Any]):
             raise error
         raise StopIteration
 
-    def close(self) -> None:
-        """End the items, and wait for the thread, but 2 s at most."""
+    def close(self, patience: float | None = None) -> None:
+        """End the items, and wait for the thread, but 2 s at most, or `patience`."""
         with self._changed:
             self._closed = True
             self._ready.clear()
             self._changed.notify_all()
-        self._thread.join(PATIENCE)
+        self._thread.join(PATIENCE if patience is None else patience)
 
     def _run(self) -> None:
         try:

@@ -6,6 +6,7 @@ unpacks one, as `fetch.sh` does with a data set.
 """
 
 import stat
+import struct
 import sys
 import unicodedata
 import zipfile
@@ -18,6 +19,7 @@ MOST_ENTRIES = 500_000
 MOST_BYTES = 40 << 30  # unpacked: ten times the largest data set that this package knows
 RATIO = 200  # a part that shrinks by more is a bomb; weights and text don't
 SMALL = 1 << 20  # bytes: below, it is no matter
+UNIX, UNIX_TIMES = 0x000D, 12  # an extra field, and its bytes before the name of what is linked to
 
 
 def check(archive: zipfile.ZipFile, name: str | Path, most_bytes: int = MOST_BYTES) -> None:
@@ -50,13 +52,23 @@ def _fault(part: zipfile.ZipInfo) -> str | None:
         return "a path that leads outside"
     if "\\" in part.orig_filename or ":" in path.parts[0] or "\0" in part.orig_filename:
         return "a path that other systems read in another way"
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or _is_hard_link(part.extra):
         return "a link or a device"
     if part.flag_bits & 1:
         return "encrypted"
     if part.file_size > max(SMALL, RATIO * part.compress_size):
         return f"a bomb of {part.file_size} bytes in {part.compress_size}"
     return None
+
+
+def _is_hard_link(extra: bytes) -> bool:
+    """Whether a part's extra field names a file that it is to be a link to (PKWARE's APPNOTE.TXT, 4.5.7)."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        if kind == UNIX and length > UNIX_TIMES:
+            return True
+        extra = extra[4 + length :]
+    return False
 
 
 def _parents(place: str) -> set[str]:

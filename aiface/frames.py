@@ -15,7 +15,8 @@ import numpy as np
 from aiface.ahead import DEPTH, Ahead
 from aiface.errors import VideoError
 
-STALL = 5.0  # seconds without a frame after which a live source counts as dead
+STALL = 4.0  # seconds without a frame after which a live source counts as dead: that is to be told within 5
+LET_GO = 1.0  # seconds without a frame after which closing hardly waits for a live source, which may block for ever
 IMAGE_STEP = 1 / 25  # seconds between the images of a folder, and between frames without any timestamps
 
 Picture = tuple[float, Callable[[], np.ndarray]]  # seconds, and how to get the image
@@ -87,7 +88,7 @@ class VideoSource:
 
     def close(self) -> None:
         """Let go of the file, the connection or the camera."""
-        self._ahead.close()
+        self._ahead.close(max(0.1, LET_GO - self.silence) if self.live else None)
 
     def __enter__(self) -> "VideoSource":
         return self

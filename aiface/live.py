@@ -30,7 +30,7 @@ SILENCE = 0.5  # seconds without a frame until the picture says so
 def live(source: str | Path | int, finder: FaceFinder, detector: Detector) -> None:
     """Judge a camera (or play a clip at its own pace) in a window until that is closed, or `q` pressed, or it ends.
 
-    Raises `VideoError` if the camera can't be opened or gives nothing for 5 s, and if there is no display.
+    Raises `VideoError` if the camera can't be opened or gives nothing for 4 s, and if there is no display.
     """
     with ExitStack() as stack:
         video = stack.enter_context(open_video(source))

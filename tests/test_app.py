@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -467,6 +468,27 @@ def test_clients_do_not_see_each_other(server, tmp_path):
     assert judging.FULL in server.call("claim", "third", sent(full))["output"]["data"][0]
     assert "AI-generated" in str(server.call("show", "red")["output"])
     assert "Looks real" in str(server.call("show", "blue")["output"])
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "..%2f..%2fevil.png", "/tmp/evil.png", "a/../../../evil.png", EVIL])
+def test_a_name_leads_nowhere_and_is_no_html(server, tmp_path, name):
+    path = server.upload(name, save(tmp_path / "a.png", (100, 40, 100, RED)).read_bytes())
+    assert Path(server.folder) in Path(path).resolve().parents
+    assert not Path("/tmp/evil.png").exists()
+    assert [
+        found.name for found in Path(server.folder).parent.rglob("*evil*") if Path(server.folder) not in found.parents
+    ] == []
+    server.call("claim", "named", sent(path))
+    page = Page("".join(map(str, server.call("show", "named")["output"]["data"])))
+    assert "AI-generated" in page.text
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+
+
+def test_it_listens_on_this_machine_alone(server):
+    """Whoever listens on all addresses answers at 127.0.0.2, too."""
+    with socket.socket() as there, socket.socket() as elsewhere:
+        assert there.connect_ex(("127.0.0.1", server.port)) == 0
+        assert elsewhere.connect_ex(("127.0.0.2", server.port)) != 0
 
 
 class Watch(http.server.BaseHTTPRequestHandler):

@@ -1,3 +1,4 @@
+import tarfile
 import warnings
 import zipfile
 
@@ -11,6 +12,7 @@ from benchmarks.soak.archives import ARCHIVES, HARMLESS, NETWORKS, fault, layer,
 ARCHIVE_REASONS = {
     "a path upwards": "outside", "a path upwards within": "outside", "an absolute path": "outside",
     "a Windows path": "in another way", "backslashes": "in another way", "a symbolic link": "a link",
+    "a hard link": "a link or a device",
     "a link, then a file through it": "a link", "the same name twice": "'a' and 'a'",
     "names that differ in case": "'Real/a' and 'real/A'", "names that differ in their accents' form": "one part for",
     "a file where a folder is": "'a/b' below a file", "a bomb": "a bomb of 67108864 bytes",
@@ -91,3 +93,13 @@ def test_an_honest_archive_is_unpacked(tmp_path):
 def test_what_is_no_archive(tmp_path, content):
     (tmp_path / "a.zip").write_bytes(content)
     assert "expected a zip file, found a damaged one" in main([str(tmp_path / "a.zip"), str(tmp_path / "out")])
+
+
+def test_a_tar_file_is_no_archive(tmp_path):
+    """Only zip files are unpacked: what a tar file may hold (hard links, devices) is never looked at."""
+    with tarfile.open(tmp_path / "a.zip", "w") as file:
+        link = tarfile.TarInfo("a")
+        link.type, link.linkname = tarfile.LNKTYPE, "/etc/passwd"
+        file.addfile(link)
+    assert "expected a zip file" in main([str(tmp_path / "a.zip"), str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()

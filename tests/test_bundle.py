@@ -1,7 +1,9 @@
 import io
 import json
+import re
 import shutil
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -12,9 +14,12 @@ from bundles import CALIBRATION, crops, network, save
 from aiface import bundle as bundle_module
 from aiface.bundle import load_network, round_to_half, save_bundle
 from aiface.crop import CROP_VERSION
+from aiface.errors import ModelError
 from aiface.files import sha256
 from aiface.network import build, predict_logits
 from aiface.quiet import keras
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,20 @@ def test_what_was_rounded_is_saved_as_it_is(tmp_path):
     loaded = load_network(save_bundle(model, tmp_path / "rounded", CALIBRATION, {"summary": ""}, {}))
     for weight, again in zip(rounded, loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, again)
+
+
+def test_safe_mode_stands_behind_the_vetting(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle_module, "vet_network", lambda path: None)
+    image = keras.Input((256, 256, 3), dtype="uint8")
+    keras.Model(image, keras.layers.Lambda(lambda x: x[:, :1, 0, 0])(image)).save(tmp_path / "model.keras")
+    with pytest.raises(ModelError, match="safe_mode"):
+        load_network(tmp_path)
+
+
+def test_safe_mode_is_never_off():
+    """Nor are pickles loaded, which are programs."""
+    loads = re.compile(r"safe_mode\s*=\s*(?!True)|enable_unsafe|allow_pickle\s*=\s*True|import pickle|joblib")
+    places = [*ROOT.glob("*.ipynb"), *ROOT.glob("aiface/*.py"), *ROOT.glob("benchmarks/**/*.py")]
+    assert len(places) > 80
+    assert [path.name for path in places if loads.search(path.read_text(encoding="utf-8"))] == []
+    assert loads.search("load_model(path, safe_mode=False)")

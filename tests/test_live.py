@@ -151,7 +151,6 @@ def test_a_camera_that_dies_says_so_on_the_picture_and_then_ends(monkeypatch, ne
 
 
 def test_closing_while_a_camera_blocks(monkeypatch, never):
-    monkeypatch.setattr("aiface.ahead.PATIENCE", 0.3)
     camera(monkeypatch, FakeCamera(count=3, end=lambda: (never.wait(), None)))
     asked = []
     monkeypatch.setattr(Window, "show", lambda *_: asked.append(time.monotonic()) or len(asked) < 12)

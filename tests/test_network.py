@@ -17,6 +17,7 @@ from aiface.network import (
     set_trainable,
 )
 from aiface.quiet import keras
+from benchmarks.soak.archives import NETWORKS, write_zip
 
 SIZE = 64
 PREPROCESS = {
@@ -270,6 +271,26 @@ def test_weights_of_another_kind(fresh, files, tmp_path, name, suffix, content):
         initialise(model, hashed(path))
     assert str(caught.value).startswith(str(path))
     assert all((weight == 0.5).all() for weight in model.get_weights())  # no half of them taken
+
+
+HARM = ("an external link", "a soft link", "data in another file", "a virtual array", "a huge array",
+        "many large arrays", "text for weights", "groups without end")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_weights_that_mean_harm_are_refused(fresh, tmp_path, name):
+    """However well their hash is known."""
+    path, model = tmp_path / "a.weights.h5", fresh("mobilenet_v2")
+    path.write_bytes(dict(NETWORKS[name]())["model.weights.h5"])
+    with pytest.raises(ModelError, match="expected arrays of weights, found another thing"):
+        initialise(model, hashed(path))
+    assert all((weight == 0.5).all() for weight in model.get_weights())
+
+
+def test_a_whole_network_that_means_harm_is_refused(fresh, tmp_path):
+    path = write_zip(tmp_path / "a.keras", NETWORKS["a Lambda layer"]())
+    with pytest.raises(ModelError, match="expected arrays of weights, found another thing"):
+        initialise(fresh("mobilenet_v2"), hashed(path))
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".weights.h5"])

@@ -11,7 +11,7 @@ from aiface.faces import YUNET_FILE
 from aiface.files import WEIGHTS
 from benchmarks.clocks import Row
 from benchmarks.soak import __main__ as soak
-from benchmarks.soak import clients, images, kills, mutate, real, stream, videos, watch, writes
+from benchmarks.soak import camera, clients, images, kills, mutate, real, stream, videos, watch, writes
 from benchmarks.soak.kills import Turn
 
 
@@ -123,6 +123,26 @@ def test_a_write_that_fails_spoils_nothing(tmp_path, name, kind):
         pytest.skip(str(error))
 
 
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [("blocks", camera.NAMED), ("fails and comes back", camera.BACK), ("blocks", camera.STOPPED),
+     ("gives nothing", camera.STOPPED), ("changes its size", camera.STOPPED)],
+)  # fmt: skip
+def test_a_faulty_camera_before_the_command(fault, what):
+    assert camera.fault_of(fault, what)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("found", "fault"),
+    [((1.9, 130, "aiface: stopped\n"), None), ((2.1, 130, "aiface: stopped\n"), "blocks: 2.1 s"),
+     ((0.2, 1, "Traceback"), "blocks: status 1, 'Traceback'"), ((0.2, -11, "aiface: stopped\n"), "blocks: status -11")],
+)  # fmt: skip
+def test_how_a_faulty_camera_is_judged(monkeypatch, found, fault):
+    monkeypatch.setattr(camera, "watched", lambda *_: found)
+    said = camera.fault_of("blocks", camera.STOPPED)[1]
+    assert said is fault if fault is None else said.startswith(fault)
+
+
 @pytest.mark.skipif(not (WEIGHTS / YUNET_FILE).is_file(), reason="MTCNN takes minutes: ./fetch.sh faces")
 def test_real_clips_for_a_moment(monkeypatch):
     monkeypatch.setattr(real, "SECONDS", 2)
@@ -149,6 +169,35 @@ def test_what_came_of_clients(found, met):
     assert clients.rows(Counter(found), True, 1)[0].met is met
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "found", "met"),
+    [(0, "ok 1 a\nok 2 b\n", "2 passed", True), (0, "ok 1 a\nok 2 b # skip\n", "1 passed, 1 skipped", None),
+     (0, "3 passed, 4 deselected in 1s", "3 passed", True), (0, "2 skipped in 1s", "0 passed, 2 skipped", None),
+     (0, "", "no complaints", True), (1, "1 failed, 2 passed", "failed: 1 failed, 2 passed", False),
+     (5, "3 deselected in 1s", "failed: 3 deselected in 1s", False)],
+)  # fmt: skip
+def test_what_tests_say(monkeypatch, code, said, found, met):
+    monkeypatch.setattr(soak.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=said, returncode=code))
+    row = soak.run_tests(("bats", "a"))
+    assert (row.found, row.met) == (found, met)
+
+
+def test_a_tool_that_is_missing():
+    assert soak.run_tests(("no-such-tool",)).found == "not measured: no-such-tool is not installed"
+
+
+@pytest.mark.parametrize("promise", soak.TESTS)
+def test_the_named_tests_exist(promise):
+    """Each file and each alternative of `-k`."""
+    command = soak.TESTS[promise]
+    paths = [soak.WEIGHTS.parent / part for part in command if part.startswith(("tests/", ".ci/"))]
+    assert paths
+    assert all(path.exists() for path in paths)
+    if "-k" in command:
+        names = "\n".join(f"{path.stem} {path.read_text()}" for path in paths)
+        assert all(re.search(rf"test_\w*{part}", names) for part in command[-1].split(" or ")), command
+
+
 def test_the_page(tmp_path, monkeypatch):
     parts = {"images": (lambda count, kept: [Row("crashes", str(count), "0", False)], 10, "nothing happens")}
     monkeypatch.setattr(soak, "PARTS", parts)
@@ -162,3 +211,5 @@ def test_the_page(tmp_path, monkeypatch):
     assert "| nothing happens | `make soak` (images) | crashes | 10 | 0 | missed |" in page
     assert "| it works | `make test` | `bats a` | 2 passed | all | met |" in page
     assert "attacker who adapts" in page
+    monkeypatch.setattr(soak, "PARTS", parts | {"videos": (None, 2, "nor here")})
+    assert "| nor here | `make soak` (videos) |  | not measured yet |  |  |" in soak.to_markdown({})

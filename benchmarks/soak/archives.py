@@ -3,6 +3,7 @@
 import io
 import json
 import stat
+import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,12 @@ def _link(name: str, target: str) -> zipfile.ZipInfo:
     return info
 
 
+def _hard_link(name: str, target: bytes) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.extra = struct.pack("<HHIIHH", 0x000D, 12 + len(target), 0, 0, 0, 0) + target  # APPNOTE.TXT, 4.5.7
+    return info
+
+
 ARCHIVES: Mapping[str, Callable[[], Parts]] = {
     "a path upwards": lambda: [("../evil", b"x")],
     "a path upwards within": lambda: [("a/../../evil", b"x")],
@@ -33,6 +40,7 @@ ARCHIVES: Mapping[str, Callable[[], Parts]] = {
     "a Windows path": lambda: [("C:/evil", b"x")],
     "backslashes": lambda: [("..\\evil", b"x")],
     "a symbolic link": lambda: [(_link("a", "/etc"), b"/etc")],
+    "a hard link": lambda: [(_hard_link("a", b"/etc/passwd"), b"")],
     "a link, then a file through it": lambda: [(_link("a", "/tmp"), b"/tmp"), ("a/evil", b"x")],
     "the same name twice": lambda: [("a", b"x"), ("a", b"y")],
     "names that differ in case": lambda: [("Real/a", b"x"), ("real/A", b"y")],
