@@ -12,7 +12,8 @@
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in, and the lock of what make supply runs
 # make supply                  docs/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
-# make test-app                the web app's tests too, with Gradio, in an environment of its own
+# make test-extras             the tests of what is optional too (web app, Ray, content credentials), in an environment
+#                              of their own
 PYTHON ?= python3
 VIDEO ?=
 OUT ?= output
@@ -26,7 +27,7 @@ RECIPE ?=
 PY := .venv/bin/python
 SITE := import sysconfig; print(sysconfig.get_path("purelib"))
 
-.PHONY: demo test test-app supply evaluate ablation bench soak lint readme lock docs
+.PHONY: demo test test-extras supply evaluate ablation bench soak lint readme lock docs
 .DELETE_ON_ERROR:
 
 demo: .venv/done
@@ -37,8 +38,9 @@ test: .venv/done
 	$(PY) -m pytest
 	@if command -v bats >/dev/null; then bats tests/shell; else echo "shell tests skipped: bats is not installed"; fi
 
-test-app: .venv-app/done
-	.venv-app/bin/python -m pytest tests/test_app.py tests/test_app_browser.py tests/test_soak.py -k "app or clients" -rs
+test-extras: .venv-extras/done
+	.venv-extras/bin/python -m pytest -rs tests/test_app.py tests/test_app_browser.py tests/test_ray_engine.py \
+	  tests/test_provenance.py tests/test_soak.py::test_clients_for_a_moment
 
 evaluate: .venv/done
 	$(PY) -m benchmarks.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)
@@ -52,7 +54,7 @@ bench: .venv/done
 	$(PY) -m benchmarks.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
 	  $(addprefix --crops ,$(wildcard $(CROPS))) --minutes $(MINUTES) --out $(DOCS)
 
-soak: .venv/done .venv-app/done .venv-tools/done
+soak: .venv/done .venv-extras/done .venv-tools/done
 	$(PY) -m benchmarks.soak $(if $(ONLY),--only $(ONLY)) --out $(DOCS)
 
 docs: .venv/done
@@ -87,9 +89,9 @@ lock:
 	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.txt
 	@touch $@
 
-# Gradio takes an older Pillow than the lock has, so it gets an environment of its own, on top of the locked one
-.venv-app/done: .venv/done
-	$(PY) -m venv .venv-app
-	$(PY) -c '$(SITE)' > "$$(.venv-app/bin/python -c '$(SITE)')/locked.pth"
-	.venv-app/bin/python -m pip install --quiet --disable-pip-version-check 'gradio>=6.31,<7'
+# Gradio takes an older Pillow than the lock has, so extras get an environment of their own, on top of the locked one
+.venv-extras/done: .venv/done pyproject.toml
+	$(PY) -m venv .venv-extras
+	$(PY) -c '$(SITE)' > "$$(.venv-extras/bin/python -c '$(SITE)')/locked.pth"
+	.venv-extras/bin/python -m pip install --quiet --disable-pip-version-check -e '.[app,ray,provenance]'
 	@touch $@

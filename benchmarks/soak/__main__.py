@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def _target(command: tuple[str, ...]) -> str:
-    targets = {"shellcheck": "lint", clients.PYTHON: "test-app", sys.executable: "test"}
+    targets = {"shellcheck": "lint", clients.PYTHON: "test-extras", sys.executable: "test"}
     return f"`make {targets.get(command[0], 'test')}`"
 
 

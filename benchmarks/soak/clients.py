@@ -32,7 +32,7 @@ CLIENTS = 50
 MEGABYTES = 4
 PATIENCE = 120.0  # seconds for an answer
 WELL, REFUSED, UNANSWERED = "answered", "told that all places are taken", "without an answer"
-PYTHON = str(app) if (app := ROOT / ".venv-app" / "bin" / "python").exists() else sys.executable  # with Gradio
+PYTHON = str(app) if (app := ROOT / ".venv-extras" / "bin" / "python").exists() else sys.executable  # with Gradio
 TOO_LARGE, LOST = "told that it is too large", "cut off"
 
 
@@ -132,7 +132,7 @@ def besiege(port: int, seconds: float, clients: int = CLIENTS) -> Counter:
 def measure(count: int = COUNT, kept: Path | None = None) -> list[Row]:
     """The figures asked for, of `count` seconds."""
     if sys.executable == PYTHON and not find_spec("gradio"):
-        return [Row("the web app under many clients", f"{NOT_MEASURED}: make .venv-app/done")]
+        return [Row("the web app under many clients", f"{NOT_MEASURED}: make .venv-extras/done")]
     with app() as (server, port):
         found = besiege(port, count)
         alive = server.poll() is None and _answers(port)
