@@ -18,6 +18,7 @@ from aiface.distribution import HOSTS, ONE, Devices, hosts, join
 from aiface.errors import DataError, ModelError
 from aiface.files import write_csv
 from aiface.shards import FIELDS, CropSet, _read_rows, prepare
+from aiface.training import TrainConfig, _standing
 
 ROOT = Path(__file__).parents[1]
 STRICT = [sys.executable, "-W", "error", "-W", "ignore:__array__ implementation:DeprecationWarning"]
@@ -189,6 +190,20 @@ def test_a_host_that_has_other_data(crops, tmp_path):
             in error
         )
     assert not run.exists()
+
+
+def test_what_processes_have_to_agree_on(crops, tmp_path):
+    """Crops in their order, every choice, and how far the run that each sees has come."""
+    some, config = CropSet(crops), TrainConfig()
+    (tmp_path / "progress.json").write_text('{"epoch": 3}')
+    turned = CropSet(crops, some.rows[::-1])
+    found = [
+        _standing(some, config, tmp_path / "none"), _standing(some, config, tmp_path),
+        _standing(turned, config, tmp_path), _standing(some, TrainConfig(seed=1), tmp_path),
+    ]  # fmt: skip
+    assert len(set(found)) == len(found)
+    assert [text.rpartition(" ")[2] for text in found] == ["none", "3", "3", "3"]
+    assert _standing(CropSet(crops), TrainConfig(), tmp_path) == found[1]
 
 
 JOIN = """
