@@ -50,45 +50,48 @@ class Batches(keras.utils.PyDataset):
     class and not the look; groups are drawn alike, and within a group so are a class's sources, by the square root of
     their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops, mirrors and spoils;
     without it a window smaller than the crop is cut out and that is all. `self_blended` is the share of balanced pairs
-    whose AI face is a self-blended copy of the real one. Batch i of epoch e is the same for the same seed, whatever
-    the number of workers.
+    whose AI face is a self-blended copy of the real one. `share` is the part of each batch that this process makes.
+    Batch i of epoch e is the same for the same seed, whatever the number of workers and of processes.
     """
 
     def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
-                 degrade: bool = True, balance: bool = True, self_blended: float = 0.0, workers: int = 2):  # fmt: skip
+                 degrade: bool = True, balance: bool = True, self_blended: float = 0.0, workers: int = 2,
+                 share: slice = slice(None)):  # fmt: skip
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
         self._seed, self._degrade, self._self_blended = seed, degrade, self_blended
         self._pools = pools(crops) if balance else None
+        self._share = share
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        rng, drawn = self._drawn(index)
-        images = [self._augment(self._picture(crop, label, rng), rng) for crop, label in drawn]
-        return np.stack(images), np.array([label for _, label in drawn], np.float32)[:, None]
+        drawn = list(enumerate(self._drawn(index), 1))[self._share]  # from 1: NumPy takes (a, b, 0) for (a, b)
+        images = [self._made(crop, label, (*self._seed, index, place)) for place, (crop, label) in drawn]
+        return np.stack(images), np.array([label for _, (_, label) in drawn], np.float32)[:, None]
 
     def originals(self, index: int) -> np.ndarray:
         """Which crop each picture of batch `index` is made from, int64 `(b,)`."""
-        return np.array([crop for crop, _ in self._drawn(index)[1]], np.int64)
+        return np.array([crop for crop, _ in self._drawn(index)[self._share]], np.int64)
 
-    def _drawn(self, index: int) -> tuple[np.random.Generator, list[tuple[int, int]]]:
-        """The generator of a batch after drawing, and its crops, each with the label that it gets."""
+    def _drawn(self, index: int) -> list[tuple[int, int]]:
+        """The crops of a batch, each with the label that it gets."""
         rng = np.random.default_rng((*self._seed, index))
         if self._pools:
-            return rng, [drawn for _ in range(self._batch_size // 2) for drawn in self._pair(rng)]
+            return [drawn for _ in range(self._batch_size // 2) for drawn in self._pair(rng)]
         crops = rng.integers(len(self._crops), size=self._batch_size).tolist()
-        return rng, [(crop, int(self._crops.labels[crop])) for crop in crops]
+        return [(crop, int(self._crops.labels[crop])) for crop in crops]
 
     def _pair(self, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[int, int]]:
         pool = self._pools[rng.integers(len(self._pools))]
         real = _draw(pool[REAL], rng)
         return (real, REAL), (real if rng.random() < self._self_blended else _draw(pool[AI], rng), AI)
 
-    def _picture(self, crop: int, label: int, rng: np.random.Generator) -> np.ndarray:
-        """A crop, self-blended where it gets a label that is not its own."""
-        return self._crops[crop] if label == self._crops.labels[crop] else self_blend(self._crops[crop], rng)
+    def _made(self, crop: int, label: int, seed: tuple[int, ...]) -> np.ndarray:
+        """What is shown of a crop, self-blended where it gets a label that is not its own."""
+        rng, image = np.random.default_rng(seed), self._crops[crop]
+        return self._augment(image if label == self._crops.labels[crop] else self_blend(image, rng), rng)
 
     def _augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not self._degrade:

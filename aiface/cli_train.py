@@ -104,9 +104,12 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from aiface.demo import execute, read_parameters
+    from aiface.distribution import hosts
 
-    parameters = read_parameters("train.ipynb", options.recipe, options.set)
-    print(f"aiface: wrote {execute('train.ipynb', Path(options.out), parameters, sys.stdout)}", file=sys.stderr)
+    parameters, out, place = read_parameters("train.ipynb", options.recipe, options.set), Path(options.out), hosts()
+    if place and place[2]:  # not the first of the processes that train together
+        out = out.with_stem(f"{out.stem}-{place[2]}")
+    print(f"aiface: wrote {execute('train.ipynb', out, parameters, sys.stdout)}", file=sys.stderr)
     return 0
 
 

@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 import numpy as np
 import papermill
 import yaml
+from nbclient.exceptions import DeadKernelError
 from skimage.data import astronaut
 from traitlets.config import Config
 
@@ -21,7 +23,6 @@ from aiface.video import Frame
 from aiface.writer import VideoWriter
 
 ROOT = WEIGHTS.parent
-_LOCAL_KERNEL = Config({"KernelManager": {"transport": "ipc" if os.name == "posix" else "tcp"}})  # no open port
 
 
 def astronaut_clip(path: str | Path, seconds: float = 4.0, rate: int = 25) -> Path:
@@ -72,14 +73,26 @@ def execute(notebook: str, executed: Path, parameters: dict, told: TextIO | None
     source = _there(notebook)
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
-        papermill.execute_notebook(
-            source, executed, parameters, kernel_name="python3", cwd=str(ROOT), config=_LOCAL_KERNEL,
-            progress_bar=sys.stderr.isatty() and told is None, extra_arguments=["--log-level=CRITICAL"],
-            stdout_file=told, stderr_file=told,
-        )  # fmt: skip
+        with TemporaryDirectory(prefix="aiface-") as sockets:
+            papermill.execute_notebook(
+                source, executed, parameters, kernel_name="python3", cwd=str(ROOT), config=_local_kernel(sockets),
+                progress_bar=sys.stderr.isatty() and told is None, extra_arguments=["--log-level=CRITICAL"],
+                stdout_file=told, stderr_file=told,
+            )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise AifaceError(f"{error.ename}: {error.evalue} (the whole story: {executed})") from None
+    except DeadKernelError:
+        raise AifaceError(
+            f"{executed}: expected the notebook to run to its end, found its process ended by another (out of memory, "
+            "killed, or a host that trained along was lost); start the same command again"
+        ) from None
     return executed
+
+
+def _local_kernel(sockets: str) -> Config:
+    """A kernel without an open port; in a folder of its own, as all would name their sockets alike."""
+    ways = {"transport": "ipc", "ip": f"{sockets}/kernel"} if os.name == "posix" else {"transport": "tcp"}
+    return Config({"KernelManager": ways})
 
 
 def _there(notebook: str) -> Path:

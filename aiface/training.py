@@ -3,6 +3,7 @@
 The loop over epochs is ours and the epoch is Keras's `fit`.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from aiface.batches import Batches, groups
 from aiface.detector import load_detector
+from aiface.distribution import ONE, Devices
 from aiface.errors import DataError, ModelError
 from aiface.network import FROM_SCRATCH, build, initialise, predict_logits, set_trainable
 from aiface.quiet import keras
@@ -93,11 +95,16 @@ def train(
     run: str | Path,
     on_epoch: Callable[[dict], None] | None = None,
     verbose: int | str = "auto",
+    devices: Devices = ONE,
 ) -> tuple[keras.Model, Progress]:
     """Fine-tune on the `train` split of `crops`, choose by its `valid` split, and return the best averaged network.
 
     A `run` folder that holds an earlier part of the same training is continued. `on_epoch` gets the history's row
-    after each epoch. Raises `DataError` if a split is missing, `ModelError` if the folder holds another training.
+    after each epoch. On several `devices` (`aiface.distribution`) a batch is shared by all of them; where they have
+    several processes, the first alone validates and writes, all resume from the one folder that they see, and any
+    number of them may go on. Raises `DataError` if a split is missing, a batch can't be shared evenly, or the processes
+    differ in crops, configuration or what they see of the folder, `ModelError` if the folder holds another training or
+    another process was lost.
     """
     run, crops_train, crops_valid = Path(run), crops.split("train"), crops.split("valid")
     for name, part in (("train", crops_train), ("valid", crops_valid)):
@@ -105,27 +112,41 @@ def train(
             raise DataError(
                 f"{crops.folder}: expected both classes in the split {name}, found {len(part)} crops of one"
             )
-    claim(run, config)
-    trainer = _Trainer(config, crops_train, crops_valid, run)
-    trainer.resume()
-    while not trainer.finished:
-        row = trainer.run_epoch(verbose)
-        trainer.save()
-        if on_epoch:
-            on_epoch(row)
+    with devices.together():
+        devices.agree("crops, configuration and last epoch", _standing(crops, config, run))
+        if devices.first:
+            claim(run, config)
+        trainer = _Trainer(config, crops_train, crops_valid, run, devices)
+        trainer.resume()
+        while not trainer.finished:
+            row = trainer.run_epoch(verbose)
+            if devices.first:
+                trainer.save()
+            if on_epoch:
+                on_epoch(row)
+        devices.agree("last epoch", str(trainer.progress.epoch))  # none goes on before the best weights are written
     return trainer.best_model(), trainer.progress
+
+
+def _standing(crops: CropSet, config: TrainConfig, run: Path) -> str:
+    """What has to be the same in all processes: the crops in their order, every choice, and how far the run is."""
+    rows = "\n".join(f"{row.sha256} {row.label} {row.split}" for row in crops.rows)
+    hashes = [hashlib.sha256(text.encode()).hexdigest()[:8] for text in (rows, repr(config))]
+    reached = load_progress(run)
+    return f"crops {hashes[0]}, configuration {hashes[1]}, epoch {reached['epoch'] if reached else 'none'}"
 
 
 class _Trainer:
     """One run: the network, its optimizer, the averaged weights, and where it stands."""
 
-    def __init__(self, config: TrainConfig, train: CropSet, valid: CropSet, run: Path):
-        self.config, self.train, self.valid, self.run = config, train, valid, run
+    def __init__(self, config: TrainConfig, train: CropSet, valid: CropSet, run: Path, devices: Devices):
+        self.config, self.train, self.valid, self.run, self.devices = config, train, valid, run, devices
+        self.share = devices.share(config.batch_size)
         self.progress = Progress()
         self.average: list[np.ndarray] | None = None
         self.model: keras.Model | None = None
         self.whole = build(config.backbone, valid[0].shape[0])  # validates on whole crops, in float32
-        self.callbacks = _tensorboard(run)
+        self.callbacks = _tensorboard(run) if devices.first else []
 
     @property
     def finished(self) -> bool:
@@ -142,16 +163,12 @@ class _Trainer:
         config = self.config
         batches = Batches(
             self.train, phase.size, config.batch_size, config.steps_per_epoch, (config.seed, epoch),
-            config.degrade, config.balance, config.self_blended, config.workers,
+            config.degrade, config.balance, config.self_blended, config.workers, self.share,
         )  # fmt: skip
-        history = self.model.fit(
-            batches,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            verbose=verbose,
-            callbacks=self.callbacks,
-            shuffle=False,
-        ).history
+        with self.devices.scope():
+            history = self.model.fit(
+                batches, initial_epoch=epoch, epochs=epoch + 1, verbose=verbose, callbacks=self.callbacks, shuffle=False
+            ).history
         self._update_average(epoch == start)
         return self._record({"epoch": epoch, "size": phase.size, "loss": history["loss"][-1]})
 
@@ -159,18 +176,19 @@ class _Trainer:
         """Start a phase: the network so far at the phase's size, and a new optimizer."""
         config, before = self.config, self.model
         keras.utils.set_random_seed(config.seed + start)  # dropout's draws: the same whatever this process did before
-        self.model = build(config.backbone, phase.size, config.dropout, config.policy)
-        if before is not None:
-            self.model.set_weights(self.average)
-        set_trainable(self.model, phase.whole_network, batch_norm=config.init == FROM_SCRATCH)
         steps = config.steps_per_epoch
         schedule = keras.optimizers.schedules.CosineDecay(
             0.1 * phase.learning_rate, decay_steps=max(1, phase.epochs * steps - steps // 4), alpha=0.02,
             warmup_target=phase.learning_rate, warmup_steps=steps // 4,
         )  # fmt: skip
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
-        optimizer.build(self.model.trainable_variables)
-        self.model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+        with self.devices.scope():
+            self.model = build(config.backbone, phase.size, config.dropout, config.policy)
+            set_trainable(self.model, phase.whole_network, batch_norm=config.init == FROM_SCRATCH)
+            optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
+            optimizer.build(self.model.trainable_variables)
+            self.model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+        if before is not None:
+            self.model.set_weights(self.average)
 
     def _initialise(self) -> None:
         """First weights: those of an earlier detector if `init` is a bundle, else as `initialise` has it."""
@@ -192,11 +210,14 @@ class _Trainer:
 
     def _record(self, row: dict) -> dict:
         """Validate the averaged weights, keep them if they are the best, and add the epoch to the history."""
-        self.whole.set_weights(self.average)
-        row |= validation_auc(predict_logits(self.whole, self.valid.batches()), self.valid)
+        if self.devices.first:
+            self.whole.set_weights(self.average)
+            row |= validation_auc(predict_logits(self.whole, self.valid.batches()), self.valid)
+        row = self.devices.told(row)
         if row["auc"] > self.progress.best_auc:
             self.progress.best_auc, self.progress.best_epoch = row["auc"], row["epoch"]
-            save_arrays(self.run / "best.npz", self.average)
+            if self.devices.first:
+                save_arrays(self.run / "best.npz", self.average)
         self.progress.history.append(row)
         self.progress.epoch += 1
         return row

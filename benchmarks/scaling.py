@@ -1,4 +1,4 @@
-"""What judging an archive costs on one core, and how far that multiplies: docs/SCALING.md.
+"""What judging an archive costs on one core, how far that multiplies, and how training is shared: docs/SCALING.md.
 
     python -m benchmarks.scaling --out docs
 
@@ -44,6 +44,34 @@ TASKS = 200
 PROCESSES = (1, 2, 4)
 STAGES = ("decode", "find", "crop", "score", "write", "rest")
 MILLION, HOUR = 1_000_000, 3600
+TRAINING = """\
+## Training
+
+    python -m aiface prepare DATA data/crops                      # once, into a folder that all see
+    python -m aiface train RECIPE.yaml --set DEVICES=all          # every GPU of one computer, TensorFlow or JAX
+
+    export KERAS_BACKEND=jax JAX_COORDINATOR_ADDRESS=FIRST:1234   # the first of several computers, a free port
+    export JAX_NUM_PROCESSES=2 JAX_PROCESS_ID=0                   # 0 on the first, 1 on the second
+    python -m aiface train RECIPE.yaml --set DEVICES=all          # on each of them
+
+`BATCH_SIZE` is that of all devices together. Each process makes its own part of every batch, each device has the whole
+network, and a step takes the gradients of all. `CROPS` and `RUN` are folders that all see. The first process alone
+validates and writes; after training it goes on to calibrate, measure and save the detector, and the others end. Each
+has its executed notebook: `train.ipynb`, `train-1.ipynb`. The processes ask nobody who they are and encrypt nothing:
+join them in a network of your own.
+
+When one is lost, the others end with an error within a minute or so. The same command on each goes on from the last
+whole epoch, with as many processes or another number.
+
+What was proven, on CPUs, by tests/test_distribution.py: two and four local processes over Gloo, and two devices of one
+process with JAX and with TensorFlow, have the losses of each epoch and the weights of one device with the same batch,
+to 1e-5; so has what goes on after one of them was killed in an epoch, the first or another, with fewer processes than
+before. With TensorFlow that holds without dropout, of which each device draws its own, and with frozen batch
+normalisations: from a random start (`INIT = "from-scratch"`) each device has statistics of its own. For several
+computers TensorFlow has nothing that works with Keras 3 (keras#20585).
+
+**Not measured: speed on several GPUs, and their own collectives (NCCL).** No machine with several was at hand.
+"""
 RUN = (
     "import json, sys; from benchmarks import scaling; print(json.dumps(getattr(scaling, sys.argv[1])(*sys.argv[2:])))"
 )
@@ -369,7 +397,8 @@ inputs. Bytes: {"; ".join(f"{what} {text}" for what, text in size.items())}.
   days into hours first (`ffmpeg -c copy -f segment`).
 - **Memory**: about 0.5 GB for each worker, its decoder included. Then: fewer workers than cores
   (`ray start --num-cpus`).
-"""
+
+{TRAINING}"""
 
 
 def main() -> None:

@@ -195,6 +195,20 @@ def test_epochs_seeds_and_steps_differ():
     assert len(set(found)) == len(found)
 
 
+def test_each_picture_has_its_own_chance(monkeypatch):
+    """Drawing a batch and making each of its pictures are seeded apart."""
+    states, inner = [], np.random.default_rng
+    monkeypatch.setattr(
+        np.random,
+        "default_rng",
+        lambda seed: states.append(inner(seed).bit_generator.state["state"]["state"]) or inner(seed),
+    )
+    epoch = Batches(Crops(MIXED), 32, 4, 3, (0, 0))
+    for index in range(3):
+        epoch[index]
+    assert len(set(states)) == len(states) == 3 * (1 + 4)
+
+
 def test_real_and_ai_are_spoiled_by_the_same_code(monkeypatch):
     """With the label hidden from `spoil`, `window` and `tighten`, each class meets each of them as often."""
     met = {"spoil": [], "window": [], "tighten": []}

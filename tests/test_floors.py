@@ -11,7 +11,7 @@ PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "logits", "quiet"),
     ("ahead", "archive", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
-    ("blend", "child", "dataset", "faces", "frames", "inputs", "metadata"),
+    ("blend", "child", "dataset", "distribution", "faces", "frames", "inputs", "metadata"),
     ("camera", "crop", "decoding", "provenance", "stores", "upload", "vetting", "writer"),
     ("explain", "image_statistics", "inspection", "isolated", "network", "openvino_runtime", "shards", "stability"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut", "video"),
@@ -38,8 +38,8 @@ WITHOUT_KERAS = (
     "provenance", "moments", "spans", "person", "stores", "trail",
 )  # fmt: skip
 KERAS_ON_DEMAND = (
-    "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "session", "pipeline",
-    "overlay", "live", "ray_engine", "report", "__main__",
+    "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "distribution", "session",
+    "pipeline", "overlay", "live", "ray_engine", "report", "__main__",
 )  # fmt: skip
 
 
@@ -148,5 +148,6 @@ def test_keras_and_openvino_come_from_one_place_each(name):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add((node.module or "").split(".")[0])
-    allowed = {"quiet": {"keras"}, "openvino_runtime": {"openvino"}}.get(name, set())
+    places = {"quiet": {"keras"}, "openvino_runtime": {"openvino"}, "distribution": {"jax", "tensorflow"}}
+    allowed = places.get(name, set())
     assert found & {"keras", "tensorflow", "jax", "torch", "openvino"} == allowed

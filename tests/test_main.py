@@ -13,6 +13,7 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface.__main__ import main
 from aiface.calibration import Calibration
+from aiface.distribution import HOSTS
 from aiface.files import sha256
 from aiface.shards import CropSet
 
@@ -395,6 +396,16 @@ def test_train_runs_the_notebook_with_a_recipe(tmp_path, monkeypatch, capsys):
     assert (notebook, executed) == ("train.ipynb", out)
     assert parameters == {"EPOCHS": 5, "DATA": ["one", "two"], "AUDIT": False}
     assert str(out) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("process", "name"), [("0", "done.ipynb"), ("1", "done-1.ipynb")])
+def test_each_of_several_processes_has_its_executed_notebook(tmp_path, monkeypatch, process, name):
+    asked = []
+    monkeypatch.setattr("aiface.demo.execute", lambda *arguments: asked.append(arguments[1]) or arguments[1])
+    for variable, value in zip(HOSTS, ("10.0.0.1:1234", "2", process), strict=True):
+        monkeypatch.setenv(variable, value)
+    assert main(["train", "--set", "DEVICES=all", "--out", str(tmp_path / "done.ipynb")]) == 0
+    assert asked == [tmp_path / name]
 
 
 @pytest.mark.parametrize(

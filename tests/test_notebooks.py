@@ -78,6 +78,17 @@ def test_a_notebook_that_fails_names_its_error(tmp_path):
         execute("inference.ipynb", tmp_path / "done.ipynb", parameters)
 
 
+def test_a_notebook_whose_process_is_killed_names_its_error(tmp_path, monkeypatch):
+    """It is reached wherever it was called from, so beside others, too."""
+    monkeypatch.chdir(tmp_path)
+    cells = [nbformat.v4.new_code_cell("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "dies.ipynb")
+    with pytest.raises(
+        AifaceError, match=r"done\.ipynb: expected the notebook to run to its end, found its process ended"
+    ):
+        execute(str(tmp_path / "dies.ipynb"), tmp_path / "done.ipynb", {})
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_hold_a_story_and_no_outputs(name):
     notebook = nbformat.read(ROOT / name, 4)
@@ -94,3 +105,14 @@ def test_the_test_split_is_opened_after_everything_was_chosen():
     opened = next(i for i, cell in enumerate(source) if 'split("test")' in cell)
     assert not any("test" in cell for cell in source[:opened] if "calibration.fit" in cell or "train(" in cell)
     assert max(i for i, cell in enumerate(source) if "calibration.fit" in cell or " train(" in cell) < opened
+
+
+def test_devices_are_joined_first_and_what_one_process_does_alone_comes_after_the_others_left():
+    source = [cell.source for cell in nbformat.read(ROOT / "train.ipynb", 4).cells if cell.cell_type == "code"]
+    assert "join(DEVICES)" in source[1]
+    (left,) = (i for i, cell in enumerate(source) if cell.endswith("devices.leave()"))
+    assert "train(" in source[left]
+    for word in ("save_bundle(", "calibration.fit(", 'split("test")'):
+        assert min(i for i, cell in enumerate(source) if word in cell) > left
+    for word in ("shards.prepare(", "audit_report.write("):
+        assert all("devices.first:" in cell for cell in source if word in cell)
