@@ -50,8 +50,8 @@ ablation: .venv/done
 	$(PY) -m aiface prepare $(DATA) $(CROPS)
 	$(PY) -m benchmarks.ablation $(CROPS) --out $(DOCS)
 
-bench: .venv/done
-	$(PY) -m benchmarks.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
+bench: .venv-extras/done
+	.venv-extras/bin/python -m benchmarks.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
 	  $(addprefix --crops ,$(wildcard $(CROPS))) --minutes $(MINUTES) --out $(DOCS)
 
 soak: .venv/done .venv-extras/done .venv-tools/done
