@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -215,8 +216,10 @@ def processes(node):
 
 
 def kill(processes):
+    psutil = pytest.importorskip("psutil")
     for process in processes:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # it ended with another
+            process.kill()
 
 
 def until(condition, seconds=160):
