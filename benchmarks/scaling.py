@@ -359,8 +359,9 @@ place on each machine, as the detector and YuNet do.
 {markdown_table(["measure", "found", "bar", ""], figures)}
 
 An archive of {found["archive"][0]} clips of {SECONDS} s and {found["archive"][1]} pictures; from its first report to
-its last, so without starting. Each worker has one thread. More workers than cores add nothing. A worker's clips are
-decoded in a process of their own, which shares its core.
+its last, so without starting. Each worker has one thread. More workers than cores add little. A worker's clips are
+decoded in a process of their own, which shares its core. Where workers fall short of the model, they flush their
+reports to one disk, and Ray's own processes run on the same cores: how much either costs was not told apart.
 
 ## What it costs
 
