@@ -13,7 +13,7 @@ from aiface.cli_judge import DETECTOR
 from aiface.files import WEIGHTS
 
 PACKAGES = ("tensorflow", "keras", "openvino", "opencv-python-headless", "av", "numpy", "jax")
-EXTRAS = {"app": "gradio", "int8": "nncf", "provenance": "c2pa"}  # of pyproject.toml: the module that each brings
+EXTRAS = {"app": "gradio", "int8": "nncf", "provenance": "c2pa", "ray": "ray"}  # of pyproject.toml: what each brings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from clips import FakeFinder, noise, seconds, text, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
+from aiface import info
 from aiface.__main__ import main
 from aiface.calibration import Calibration
 from aiface.distribution import HOSTS
@@ -375,6 +377,11 @@ def test_info(bundle, capsys):
     assert found["versions"]["numpy"] == np.__version__
     assert main(["info", "--detector", str(bundle)]) == 0
     assert found["detector"]["sha256"] in capsys.readouterr().out
+
+
+def test_info_knows_every_extra_of_use_while_judging():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(info.EXTRAS) == {name for name in extras if "cuda" not in name}
 
 
 def test_info_without_a_detector(tmp_path, capsys):
