@@ -174,9 +174,9 @@ faces lie there, as sure); between the two it says inconclusive, and also where 
 {_how_well(result)}
 
 **Where it fails.** {_weakest(result["sets"])}Generators, cameras and face swaps that are not
-in its training data; strong compression and blur (the curves in RESULTS.md); faces under 64 pixels; drawn or filtered
-faces; anybody who adapts a picture to it. Age, skin tone and sex are not labelled in its data: differences were not
-measured.
+in its training data; strong compression and blur{" (the curves in RESULTS.md)" if result["curves"] else ""};
+faces under 64 pixels; drawn or filtered faces; anybody who adapts a picture to it. Age, skin tone and sex are
+not labelled in its data: differences were not measured.
 
 **Data.** The sources are research sets under terms of their own. Faces by split and source:
 
