@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import re
+import struct
 import tempfile
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -25,6 +27,7 @@ MAX_PIXELS = 50_000_000
 PLAUSIBLE = 10_000_000  # pixels: a picture with more takes a byte for each 100, of which a plain JPEG holds 64
 PIXELS_A_BYTE = 100
 STRIP = 256  # rows
+MOST_TAGS = 1000  # of a TIFF; cameras and scanners write some dozens
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or raises before read_image can say what to do
 
 
@@ -117,6 +120,40 @@ def folder_name(path: str | Path) -> str:
     return re.sub(r"\W+", "-", Path(path).name).strip("-") or "input"
 
 
+def open_image(file: str | Path | BinaryIO) -> Image.Image:
+    """An image in one of FORMATS as Pillow opens it, its pixels not yet read.
+
+    Raises what Pillow raises, and `DataError` for a TIFF that claims over MOST_TAGS tags: Pillow looks each one up,
+    twice, before anything else can be asked.
+    """
+    if isinstance(file, str | Path):
+        with open(file, "rb") as opened:
+            _check_tags(opened)
+    else:
+        _check_tags(file)
+        file.seek(0)
+    return Image.open(file, formats=FORMATS)
+
+
+def _check_tags(file: BinaryIO) -> None:
+    """TIFF 6.0, section 2: the order of bytes, 42, and where the first directory lies, whose number of tags is first.
+
+    BigTIFF has 43, and eight bytes where these have four and two.
+    """
+    head = file.read(16)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None or len(head) < 16 or not {42, 43} & set(head[2:4]):
+        return
+    place, number = ((8, "Q"), "Q") if 43 in head[2:4] else ((4, "I"), "H")
+    (offset,) = struct.unpack_from(order + place[1], head, place[0])
+    if offset >= file.seek(0, os.SEEK_END):
+        return
+    file.seek(offset)
+    found = file.read(struct.calcsize(number))
+    if len(found) == struct.calcsize(number) and (tags := struct.unpack(order + number, found)[0]) > MOST_TAGS:
+        raise DataError(f"{file.name}: expected at most {MOST_TAGS} tags, found {tags} claimed; save the picture anew")
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Decode an image, turned upright by its EXIF orientation, to RGB uint8 `(height, width, 3)`.
 
@@ -126,7 +163,7 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with open_image(path) as image:
             check_size(path, image.size, path.stat().st_size)
             ImageOps.exif_transpose(image, in_place=True)  # a copy would hold the pixels twice
             return _as_array(image)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from aiface.dataset import Item
 from aiface.errors import DataError
 from aiface.file_traits import METADATA, NUMBERS, file_traits
-from aiface.files import FORMATS, read_image, sha256
+from aiface.files import open_image, read_image, sha256
 from aiface.image_statistics import STATISTICS, perceptual_hash, statistics
 
 MEANING = METADATA | STATISTICS
@@ -88,7 +87,7 @@ def _measure_file(item: Item) -> tuple | str:
     """SHA-256, metadata, statistics, hash, thumbnail and JPEG tables of a file, or why it can't be read."""
     try:
         image = read_image(item.path)
-        with Image.open(item.path, formats=FORMATS) as header:
+        with open_image(item.path) as header:
             metadata, tables = file_traits(header, item.path.stat().st_size)
         return sha256(item.path), metadata, statistics(image), *perceptual_hash(image), tables
     except (DataError, OSError, cv2.error) as error:

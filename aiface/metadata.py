@@ -19,7 +19,7 @@ from PIL import Image, IptcImagePlugin
 from PIL.ExifTags import IFD, TAGS, Base
 
 from aiface.errors import DataError
-from aiface.files import FORMATS, check_size
+from aiface.files import check_size, open_image
 
 MAX_TAGS = 100  # of a kind
 MAX_TEXT = 20_000  # characters of a value: a prompt has thousands
@@ -81,7 +81,7 @@ def _readable(read: Callable[..., Pairs], *source: object) -> list[tuple[str, ob
 
 
 def _image(file: BinaryIO) -> Pairs:
-    with Image.open(file, formats=FORMATS) as image:
+    with open_image(file) as image:
         if image.format == "PNG":
             with suppress(Exception):
                 check_size(Path(file.name), image.size, os.fstat(file.fileno()).st_size)

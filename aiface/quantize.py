@@ -16,7 +16,7 @@ from aiface.bundle import load_network
 from aiface.calibration import fit
 from aiface.card import CARD, INT8, read_card
 from aiface.detector import Detector, load_detector
-from aiface.errors import DataError, ModelError
+from aiface.errors import ModelError
 from aiface.files import atomic_path, sha256, write_json
 from aiface.openvino_runtime import OpenVinoRuntime, converted, pack
 from aiface.shards import CropSet
@@ -33,9 +33,7 @@ def quantize(folder: str | Path, crops: CropSet, seed: int = 0) -> Path:
     own, since rounding shifts the logits. Raises `DataError` if that split lacks a class, `ModelError` without NNCF.
     """
     nncf = _nncf()
-    folder, valid = Path(folder), crops.split("valid")
-    if len(set(valid.labels.tolist())) < 2:
-        raise DataError(f"{crops.folder}: expected both classes in the split valid, found {len(valid)} crops of one")
+    folder, valid = Path(folder), crops.split_of_both("valid")
     card = read_card(folder)
     chosen = np.random.default_rng(seed).permutation(len(valid))[:SUBSET].tolist()
     model = converted(card["sha256"], lambda: load_network(folder))

@@ -12,7 +12,6 @@ from aiface.batches import groups
 from aiface.calibration import Calibration, fit
 from aiface.card import CARD, read_card
 from aiface.detector import load_detector
-from aiface.errors import DataError
 from aiface.evaluation import by_source, metrics
 from aiface.files import write_json
 from aiface.labels import AI, REAL
@@ -27,15 +26,13 @@ def recalibrate(folder: str | Path, crops: CropSet) -> Calibration:
     Without a test split of both classes the card holds no test figures any more: thresholds that differ make others.
     An INT8 version keeps its own calibration. Raises `DataError` if `valid` lacks a class; the card is then untouched.
     """
-    folder, valid, test = Path(folder), crops.split("valid"), crops.split("test")
-    if not _has_both(valid):
-        raise DataError(f"{crops.folder}: expected both classes in the split valid, found {len(valid)} crops of one")
+    folder, valid, test = Path(folder), crops.split_of_both("valid"), crops.split("test")
     card, detector = read_card(folder), load_detector(folder)
     logits, view_logits = measured(detector.runtime, valid.batches())
     fitted = fit(logits, valid.labels, view_logits, groups(valid))
     card |= {"calibration": asdict(fitted), "calibrated_on": valid.manifest()}
     card["metrics"] = {"valid": validation_auc(logits, valid)}
-    if _has_both(test):
+    if set(test.labels.tolist()) == {REAL, AI}:
         scores = fitted.probability(np.concatenate([detector.logits(batch) for batch in test.batches()]))
         card["metrics"]["test"] = metrics(scores, test.labels, fitted.ai_from) | {
             "groups": validation_auc(scores, test),
@@ -43,7 +40,3 @@ def recalibrate(folder: str | Path, crops: CropSet) -> Calibration:
         }
     write_json(folder / CARD, card)
     return fitted
-
-
-def _has_both(crops: CropSet) -> bool:
-    return set(crops.labels.tolist()) == {REAL, AI}

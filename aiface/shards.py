@@ -199,6 +199,15 @@ class CropSet:
         """The crops of one split."""
         return self.select(self.splits == name)
 
+    def split_of_both(self, name: str) -> "CropSet":
+        """The crops of one split. Raises `DataError` unless it holds both classes."""
+        found = self.split(name)
+        if len(set(found.labels.tolist())) < 2:
+            raise DataError(
+                f"{self.folder}: expected both classes in the split {name}, found {len(found)} crops of one"
+            )
+        return found
+
     def batches(self, size: int = 64) -> Iterator[np.ndarray]:
         """All crops in order, as uint8 arrays `(<= size, 256, 256, 3)`."""
         for start in range(0, len(self), size):

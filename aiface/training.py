@@ -106,12 +106,7 @@ def train(
     differ in crops, configuration or what they see of the folder, `ModelError` if the folder holds another training or
     another process was lost.
     """
-    run, crops_train, crops_valid = Path(run), crops.split("train"), crops.split("valid")
-    for name, part in (("train", crops_train), ("valid", crops_valid)):
-        if len(set(part.labels.tolist())) < 2:
-            raise DataError(
-                f"{crops.folder}: expected both classes in the split {name}, found {len(part)} crops of one"
-            )
+    run, crops_train, crops_valid = Path(run), crops.split_of_both("train"), crops.split_of_both("valid")
     with devices.together():
         devices.agree("crops, configuration and last epoch", _standing(crops, config, run))
         if devices.first:

@@ -7,10 +7,10 @@ from pathlib import Path
 from threading import Lock
 
 import av
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from aiface.errors import DataError
-from aiface.files import FORMATS
+from aiface.files import open_image
 
 IMAGE, VIDEO = "image", "video"
 # Playlists (HLS, DASH, concat) are left out on purpose: they name other files, which FFmpeg would open for a stranger
@@ -25,11 +25,11 @@ def kind(path: str | Path) -> str:
     """
     path = Path(path).resolve()  # absolute: FFmpeg takes "a:b.mp4" for a protocol
     try:
-        with Image.open(path, formats=FORMATS):
+        with open_image(path):
             return IMAGE
     except UnidentifiedImageError:
         pass
-    except (OSError, ValueError, SyntaxError):  # an image, but damaged: `read_image` says how
+    except (DataError, OSError, ValueError, SyntaxError):  # an image, but damaged: `read_image` says how
         return IMAGE
     try:
         with av.open(str(path), options={"format_whitelist": CONTAINERS}, metadata_errors="replace"):

@@ -26,6 +26,8 @@ from aiface.files import (
     write_json,
     write_text,
 )
+from aiface.metadata import read_tags
+from aiface.upload import kind
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -257,6 +259,13 @@ def png_of(width, height):
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def lying_tiff(order, number, big=False):
+    """A directory that claims so many tags, and room for them behind it."""
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    head += struct.pack(order + "HHQQ", 8, 0, 16, number) if big else struct.pack(order + "IH", 8, number)
+    return head + bytes(20 * 2000)
+
+
 def lying_jpeg():
     """A small JPEG that claims 49 megapixels: a decoder fills in what is missing, at the cost of all of them."""
     content = bytearray(encoded("JPEG"))
@@ -282,6 +291,9 @@ def lying_jpeg():
         ("bomb.png", png_of(60_000, 60_000), "at most 50 megapixels, found 60000x60000; scale it down first"),
         ("lie.png", png_of(7000, 7000), "at least 490000 bytes for 7000x7000 pixels, found 65: its header lies"),
         ("lie.jpg", lying_jpeg(), r"at least 490000 bytes for 7000x7000 pixels, found \d+: its header lies"),
+        ("tags.tif", lying_tiff("<", 1001), "expected at most 1000 tags, found 1001 claimed; save the picture anew"),
+        ("tags.jpg", lying_tiff(">", 65_535), "expected at most 1000 tags, found 65535 claimed"),
+        ("big.tif", lying_tiff("<", 1 << 40, True), f"expected at most 1000 tags, found {1 << 40} claimed"),
         ("zero.png", png_of(0, 10), r"expected .*image, found .+; (remove or )?replace it"),
         ("missing.png", None, "expected an image, found no such file; check the path"),
     ],
@@ -316,3 +328,21 @@ def test_50_megapixels_are_not_too_many(tmp_path):
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(DataError, match="expected"):
         read_image(tmp_path)
+
+
+def test_a_directory_of_tags_is_not_walked(tmp_path, monkeypatch):
+    """By nobody who opens a picture: Pillow would take half a second for each."""
+    path = tmp_path / "tags.tif"
+    path.write_bytes(lying_tiff("<", 60_000))
+    monkeypatch.setattr("PIL.TiffImagePlugin.ImageFileDirectory_v2.load", lambda *_: pytest.fail("it was walked"))
+    assert kind(path) == "image"
+    assert read_tags(path) == {}
+    with pytest.raises(DataError, match="found 60000 claimed"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("tail", [b"", b"\x08\0\0\0", b"\xff" * 12, b"\x08\0\0\0" + bytes(8)])
+def test_a_tiff_cut_short_is_as_damaged_as_before(tmp_path, tail):
+    (tmp_path / "cut.tif").write_bytes(b"II*\0" + tail)
+    with pytest.raises(DataError, match=r"expected .*image, found .+; (remove or )?replace it"):
+        read_image(tmp_path / "cut.tif")

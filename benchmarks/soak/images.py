@@ -105,7 +105,7 @@ def rows(tally: Tally, what: str) -> list[Row]:
     return [
         Row(f"crashes in {tally.cases} damaged {what}", listed(tally.crashes), "0", not tally.crashes),
         Row(f"hangs ({outcomes})", listed(tally.hangs), "0", not tally.hangs),
-        Row("longest, of processor time", f"{tally.seconds[0]:.2f} s (case {tally.seconds[1]})", f"<= {SECONDS:g} s",
+        Row("longest", f"{tally.seconds[0]:.2f} s (case {tally.seconds[1]})", f"<= {SECONDS:g} s",
             tally.seconds[0] <= SECONDS),
         Row("memory above base", f"{tally.mib[0]:.0f} MiB (case {tally.mib[1]})", f"<= {MIB} MiB",
             tally.mib[0] <= MIB),

@@ -5,9 +5,9 @@ hang starts another child at the next case. What was found is kept on disk, so a
 """
 
 import json
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,10 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Tally:
-    """What came of the cases so far.
-
-    seconds, of processor time, and mib, above the base: the worst of any, with its case.
-    """
+    """What came of the cases so far. `seconds` and `mib` are the worst of any, with its case; MiB above the base."""
 
     cases: int = 0
     crashes: list[str] = field(default_factory=list)
@@ -107,8 +104,7 @@ class _Lines(Thread):
 def serve(attempt: Callable[[int, int], str]) -> None:
     """The child: `attempt(seed, case)` for each case asked for, and a line on how that went.
 
-    Seconds are of processor time, also of processes that it waited for: others use this machine too, and a clock on the
-    wall would count them. Who waits without end is seen by the parent. The better of two times counts.
+    A case that took long is tried again, since others use this machine too: the better time counts.
     """
     seed, first, end = map(int, sys.argv[1:4])
     attempt(seed, -1)  # what every process pays once
@@ -124,9 +120,9 @@ def serve(attempt: Callable[[int, int], str]) -> None:
 
 
 def _timed(attempt: Callable[[int, int], str], seed: int, case: int) -> tuple[float, str]:
-    start = sum(os.times()[:4])
+    start = time.perf_counter()
     outcome = attempt(seed, case)
-    return sum(os.times()[:4]) - start, outcome
+    return time.perf_counter() - start, outcome
 
 
 def held_mib(what: str = "VmRSS") -> float:
