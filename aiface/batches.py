@@ -1,10 +1,11 @@
 """Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
-from aiface.blend import self_blend
+from aiface.blend import cutmix, self_blend
 from aiface.degrade import spoil, tighten, window
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
@@ -21,12 +22,12 @@ def groups(crops: CropSet) -> np.ndarray:
     return np.array([source if classes[source] == 2 else "mixed" for source in crops.sources], str)
 
 
-def pools(crops: CropSet) -> list[tuple[list[np.ndarray], list[np.ndarray]]]:
-    """For each group, the indices of its real sources and of its AI sources, each source an int64 array.
+def pools(crops: CropSet) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+    """By group, in the order of their names, the indices of its real and of its AI sources, each an int64 array.
 
     Raises `DataError` if a group lacks a class: there is nothing to tell its sources from.
     """
-    group, found = groups(crops), []
+    group, found = groups(crops), {}
     for name in np.unique(group).tolist() or ["mixed"]:
         sources = np.unique(crops.sources[group == name])
         by_class = tuple(
@@ -39,7 +40,7 @@ def pools(crops: CropSet) -> list[tuple[list[np.ndarray], list[np.ndarray]]]:
                 f"{crops.folder}: expected crops of both classes to train on, found none labelled {missing} "
                 f"to go with {', '.join(sources) or 'none'}; add some, or leave these out"
             )
-        found.append(by_class)
+        found[name] = by_class
     return found
 
 
@@ -47,29 +48,33 @@ class Batches(keras.utils.PyDataset):
     """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))` for `model.fit`.
 
     Balanced, real and AI alternate within a batch, each pair from one group, so that what differs within a pair is the
-    class and not the look; groups are drawn alike, and within a group so are a class's sources, by the square root of
-    their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops, mirrors and spoils;
-    without it a window smaller than the crop is cut out and that is all. `self_blended` is the share of balanced pairs
-    whose AI face is a self-blended copy of the real one. `share` is the part of each batch that this process makes.
-    Batch i of epoch e is the same for the same seed, whatever the number of workers and of processes.
+    class and not the look; groups are drawn by their `shares`, alike without, and within a group a class's sources by
+    the square root of their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops,
+    mirrors and spoils; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
+    share of balanced pairs whose AI face is a self-blended copy of the real one. `cutmix` is the share of pictures that
+    get a rectangle of another one of their batch; their label is the share that is AI. `share` is the part of each
+    batch that this process makes. Batch i of epoch e is the same for the same seed, whatever the number of workers and
+    of processes.
     """
 
     def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
-                 degrade: bool = True, balance: bool = True, self_blended: float = 0.0, workers: int = 2,
+                 degrade: bool = True, balance: bool = True, shares: Mapping[str, float] = {},
+                 self_blended: float = 0.0, cutmix: float = 0.0, workers: int = 2,
                  share: slice = slice(None)):  # fmt: skip
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
-        self._seed, self._degrade, self._self_blended = seed, degrade, self_blended
-        self._pools = pools(crops) if balance else None
+        self._seed, self._degrade, self._self_blended, self._cutmix = seed, degrade, self_blended, cutmix
+        by_group = pools(crops) if balance else {}
+        self._pools, self._shares = list(by_group.values()), _shares(shares, list(by_group))
         self._share = share
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        drawn = list(enumerate(self._drawn(index), 1))[self._share]  # from 1: NumPy takes (a, b, 0) for (a, b)
-        images = [self._made(crop, label, (*self._seed, index, place)) for place, (crop, label) in drawn]
-        return np.stack(images), np.array([label for _, (_, label) in drawn], np.float32)[:, None]
+        drawn = self._drawn(index)
+        shown = [self._shown(drawn, place, (*self._seed, index)) for place in range(len(drawn))[self._share]]
+        return np.stack([image for image, _ in shown]), np.array([label for _, label in shown], np.float32)[:, None]
 
     def originals(self, index: int) -> np.ndarray:
         """Which crop each picture of batch `index` is made from, int64 `(b,)`."""
@@ -84,14 +89,24 @@ class Batches(keras.utils.PyDataset):
         return [(crop, int(self._crops.labels[crop])) for crop in crops]
 
     def _pair(self, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[int, int]]:
-        pool = self._pools[rng.integers(len(self._pools))]
+        pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
         real = _draw(pool[REAL], rng)
         return (real, REAL), (real if rng.random() < self._self_blended else _draw(pool[AI], rng), AI)
 
-    def _made(self, crop: int, label: int, seed: tuple[int, ...]) -> np.ndarray:
-        """What is shown of a crop, self-blended where it gets a label that is not its own."""
+    def _shown(self, drawn: list[tuple[int, int]], place: int, seed: tuple[int, ...]) -> tuple[np.ndarray, float]:
+        """The picture at a place of a batch and its label, alone or mixed with another."""
+        stream = (*seed, place + 1)  # not 0: NumPy takes (a, b, 0) for (a, b)
+        image, label = self._made(*drawn[place], stream)
+        rng = np.random.default_rng((*stream, 1))
+        if rng.random() >= self._cutmix:
+            return image, label
+        other = int(rng.integers(len(drawn)))
+        return cutmix(image, label, *self._made(*drawn[other], (*seed, other + 1)), rng)
+
+    def _made(self, crop: int, label: int, seed: tuple[int, ...]) -> tuple[np.ndarray, int]:
+        """What is shown of a crop, self-blended where it gets a label that is not its own, and that label."""
         rng, image = np.random.default_rng(seed), self._crops[crop]
-        return self._augment(image if label == self._crops.labels[crop] else self_blend(image, rng), rng)
+        return self._augment(image if label == self._crops.labels[crop] else self_blend(image, rng), rng), label
 
     def _augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not self._degrade:
@@ -102,6 +117,18 @@ class Batches(keras.utils.PyDataset):
         if rng.random() < 0.5:
             image = image[:, ::-1]
         return spoil(np.ascontiguousarray(image), rng)
+
+
+def _shares(shares: Mapping[str, float], names: list[str]) -> np.ndarray | None:
+    """How often each group is drawn, in the order of their `names`; None: alike."""
+    if not shares:
+        return None
+    if set(shares) != set(names) or min(shares.values()) < 0 or not np.isclose(sum(shares.values()), 1):
+        raise DataError(
+            f"expected shares that sum up to 1, of each of the groups {', '.join(names) or '(none without balance)'}; "
+            f"found {dict(shares)}"
+        )
+    return np.array([shares[name] for name in names], np.float64)
 
 
 def _draw(sources: list[np.ndarray], rng: np.random.Generator) -> int:

@@ -1,19 +1,33 @@
-"""Self-blended images: a face swap made from one real photo, after Shiohara and Yamasaki 2022.
+"""Training pictures made of two: self-blended images and CutMix.
 
-"Detecting Deepfakes with Self-Blended Images" teaches what every swap leaves behind, a border between two versions of a
-face, without a single swap. Two copies of a photo are made to differ a little in colour, sharpness and place, and
-the inner face of one is blended into the other. Crops are levelled, so that the inner face lies where the crop's
-geometry puts it; no landmarks are needed.
+"Detecting Deepfakes with Self-Blended Images" (Shiohara and Yamasaki 2022) makes a face swap from one real photo, which
+teaches what every swap leaves behind, a border between two versions of a face. Two copies of a photo are made to differ
+a little in colour, sharpness and place, and the inner face of one is blended into the other. Crops are levelled, so
+that the inner face lies where the crop's geometry puts it; no landmarks are needed.
 """
 
 import cv2
 import numpy as np
 
-from aiface.degrade import jpeg, rescale, sharpen
+from aiface.degrade import jpeg, rectangle, rescale, sharpen
 
 INNER_FACE = (0.5, 0.61)  # x, y of its middle in shares of the crop's side, between brows and chin
 HALF_AXES = (0.23, 0.27)
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # how much of the inner face is replaced, the paper's
+
+
+def cutmix(
+    image: np.ndarray, label: float, other: np.ndarray, other_label: float, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """A rectangle of another picture of the same size in this one, and the share of it that is AI (Yun et al. 2019).
+
+    RGB uint8 `(s, s, 3)` in and out. Faces are not learnt by heart, since no two mixtures are alike; since both classes
+    are set into both, the rectangle's border says nothing.
+    """
+    part, mixed = rectangle(image.shape, 0.1, 0.9, rng), image.copy()
+    mixed[part] = other[part]
+    share = mixed[part].size / mixed.size
+    return mixed, (1 - share) * label + share * other_label
 
 
 def self_blend(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:

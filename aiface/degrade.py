@@ -108,14 +108,19 @@ def occlude(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Random erasing (Zhong et al. 2017): no single region of a face can be learnt by heart.
     """
-    height, width = image.shape[:2]
-    share, aspect = rng.uniform(0.02, 0.2), np.exp(rng.uniform(-1, 1))
+    covered = image.copy()
+    covered[rectangle(image.shape, 0.02, 0.2, rng)] = rng.integers(0, 256, 3)
+    return covered
+
+
+def rectangle(shape: tuple[int, ...], least: float, most: float, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a part of a picture of `shape`: `least` to `most` of its area, at most 2.7 to 1 in sides."""
+    height, width = shape[:2]
+    share, aspect = rng.uniform(least, most), np.exp(rng.uniform(-1, 1))
     sides = np.sqrt(share * height * width * np.array([aspect, 1 / aspect]))
     tall, wide = np.minimum(sides, (height, width)).astype(int)
     top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
-    covered = image.copy()
-    covered[top : top + tall, left : left + wide] = rng.integers(0, 256, 3)
-    return covered
+    return slice(top, top + tall), slice(left, left + wide)
 
 
 def window(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

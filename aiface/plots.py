@@ -55,7 +55,8 @@ def history(rows: Sequence[dict]) -> Figure:
     right.set(xlabel="epoch", ylabel="validation AUC")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    right.legend(fontsize=8)
+    if rows:
+        right.legend(fontsize=8)
     return figure
 
 

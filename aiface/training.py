@@ -4,7 +4,7 @@ The loop over epochs is ours and the epoch is Keras's `fit`.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from aiface.network import FROM_SCRATCH, build, initialise, predict_logits, set_
 from aiface.quiet import keras
 from aiface.runs import claim, load_arrays, load_progress, load_state, save_arrays, save_state
 from aiface.shards import CropSet
+
+AND = " + "  # between bundles in `TrainConfig.init`
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,11 @@ class TrainConfig:
     """Every choice of a training run; saved in its folder.
 
     init: "imagenet", "from-scratch", a file of backbone weights as `file.h5#sha256=...`, or a bundle's folder to go on
-    from.
+    from; of several, joined by " + ", the mean of their weights (Wortsman et al. 2022, "Model soups"). No epochs: what
+    `init` names is what comes out.
     average: momentum of the running average of the weights, taken after every epoch; it is what is validated and kept.
     patience: epochs without a better validation AUC after which training ends.
-    degrade, balance, self_blended: see `aiface.batches.Batches`.
+    degrade, balance, shares, self_blended, cutmix: see `aiface.batches.Batches`.
     """
 
     backbone: str = "mobilenet_v2"
@@ -53,7 +56,9 @@ class TrainConfig:
     patience: int = 10
     degrade: bool = True
     balance: bool = True
+    shares: Mapping[str, float] = field(default_factory=dict)
     self_blended: float = 0.0
+    cutmix: float = 0.0
     policy: str = "float32"
     workers: int = 2
     seed: int = 0
@@ -63,6 +68,8 @@ class TrainConfig:
             raise DataError(f"expected an even batch_size, for pairs of real and AI; found {self.batch_size}")
         if not 0 <= self.self_blended <= (1 if self.balance else 0):
             raise DataError(f"expected self_blended from 0 to 1, and 0 without balance; found {self.self_blended}")
+        if not 0 <= self.cutmix <= 1:
+            raise DataError(f"expected cutmix from 0 to 1, found {self.cutmix}")
 
     @property
     def epochs(self) -> int:
@@ -154,11 +161,12 @@ class _Trainer:
         if self.model is None or epoch == start:
             self._enter(phase, start)
         if epoch == 0:
-            self._initialise()
+            self._initialise(self.model)
         config = self.config
         batches = Batches(
             self.train, phase.size, config.batch_size, config.steps_per_epoch, (config.seed, epoch),
-            config.degrade, config.balance, config.self_blended, config.workers, self.share,
+            config.degrade, config.balance, config.shares, config.self_blended, config.cutmix, config.workers,
+            self.share,
         )  # fmt: skip
         with self.devices.scope():
             history = self.model.fit(
@@ -185,15 +193,18 @@ class _Trainer:
         if before is not None:
             self.model.set_weights(self.average)
 
-    def _initialise(self) -> None:
-        """First weights: those of an earlier detector if `init` is a bundle, else as `initialise` has it."""
-        if not (Path(self.config.init) / "card.json").is_file():
-            initialise(self.model, self.config.init)
+    def _initialise(self, model: keras.Model) -> None:
+        """First weights: if `init` names bundles, the mean of theirs, else as `initialise` has it."""
+        folders = self.config.init.split(AND)
+        if len(folders) == 1 and not (Path(folders[0]) / "card.json").is_file():
+            initialise(model, self.config.init)
             return
-        earlier = load_detector(self.config.init, runtime="keras").network
-        if earlier.name != self.model.name:
-            raise ModelError(f"{self.config.init}: expected a {self.model.name} to go on from, found a {earlier.name}")
-        self.model.set_weights(earlier.get_weights())
+        earlier = [load_detector(folder, runtime="keras").network for folder in folders]
+        for folder, network in zip(folders, earlier, strict=True):
+            if network.name != model.name:
+                raise ModelError(f"{folder}: expected a {model.name} to go on from, found a {network.name}")
+        weights = zip(*(network.get_weights() for network in earlier), strict=True)
+        model.set_weights([np.mean(arrays, axis=0) for arrays in weights])
 
     def _update_average(self, first: bool) -> None:
         """Average the weights over epochs; a phase starts its own average, since the head's phase is short."""
@@ -235,7 +246,10 @@ class _Trainer:
 
     def best_model(self) -> keras.Model:
         """The network with the weights that validated best, in float32 and at the size of a crop."""
-        self.whole.set_weights(load_arrays(self.run / "best.npz"))
+        if self.config.epochs:
+            self.whole.set_weights(load_arrays(self.run / "best.npz"))
+        else:
+            self._initialise(self.whole)
         return self.whole
 
 

@@ -63,9 +63,11 @@ def test_groups(table, expected):
 def test_pools_hold_every_crop_once_under_its_class():
     crops = Crops(MIXED)
     found = pools(crops)
-    assert len(found) == 2
-    assert sorted(np.concatenate([index for pair in found for side in pair for index in side])) == list(range(184))
-    for pair in found:
+    assert list(found) == ["mixed", "set"]
+    assert sorted(np.concatenate([index for pair in found.values() for side in pair for index in side])) == list(
+        range(184)
+    )
+    for pair in found.values():
         for label in (REAL, AI):
             assert all((crops.labels[index] == label).all() for index in pair[label])
             assert all(len(set(crops.sources[index])) == 1 for index in pair[label])
@@ -169,6 +171,48 @@ def test_self_blended_faces_are_ai_made_from_the_real_one_beside_them(monkeypatc
     assert low <= np.mean(blended) <= high
 
 
+def test_groups_are_drawn_by_their_shares():
+    crops = Crops(MIXED)
+    epoch = plain(crops, shares={"set": 0.9, "mixed": 0.1})
+    drawn = np.concatenate([epoch.originals(step) for step in range(50)])
+    assert np.mean(crops.sources[drawn] == "set") == pytest.approx(0.9, abs=0.06)
+    alike = plain(crops, shares={"set": 0.5, "mixed": 0.5})
+    drawn = np.concatenate([alike.originals(step) for step in range(50)])
+    assert np.mean(crops.sources[drawn] == "set") == pytest.approx(0.5, abs=0.09)
+
+
+@pytest.mark.parametrize(
+    "shares", [{"set": 1.0}, {"set": 0.5, "mixed": 0.4}, {"set": 1.5, "mixed": -0.5}, {"set": 0.5, "mix": 0.5}]
+)
+def test_shares_that_do_not_fit_the_groups(shares):
+    with pytest.raises(DataError, match="expected shares that sum up to 1, of each of the groups mixed, set; found"):
+        plain(Crops(MIXED), shares=shares)
+    with pytest.raises(DataError, match="none without balance"):
+        plain(Crops(MIXED), shares=shares, balance=False)
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.25, 0.15, 0.35), (1.0, 0.8, 1)])
+def test_mixed_pictures_hold_a_part_of_another_of_their_batch_and_have_its_share_of_ai(share, low, high):
+    crops, mixed = Crops(BOTH), []
+    for step in range(30):
+        epoch = plain(crops, cutmix=share, seed=(step,))
+        own = epoch.originals(0)
+        for image, (label,), crop in zip(*epoch[0], own, strict=True):
+            found = np.unique(image)
+            assert crop in found
+            assert set(found) <= set(own)
+            assert len(found) <= 2
+            assert label == pytest.approx((image[..., 0] >= 40).mean(), abs=1e-6)  # the AI crops are 40 to 79
+            mixed.append(len(found) == 2)
+    assert low <= np.mean(mixed) <= high
+
+
+def test_mixing_leaves_the_other_pictures_as_they_are():
+    plain_images, mixed_images = (Batches(Crops(BOTH), 32, 16, 1, (0, 0), cutmix=share)[0][0] for share in (0, 0.5))
+    same = [np.array_equal(one, other) for one, other in zip(plain_images, mixed_images, strict=True)]
+    assert 0 < sum(same) < 16
+
+
 @pytest.mark.parametrize("options", [{}, {"balance": False}, {"self_blended": 0.5}])
 def test_originals_are_the_crops_that_a_batch_is_made_from(monkeypatch, options):
     monkeypatch.setattr(batches, "self_blend", lambda image, rng: image)
@@ -196,7 +240,7 @@ def test_epochs_seeds_and_steps_differ():
 
 
 def test_each_picture_has_its_own_chance(monkeypatch):
-    """Drawing a batch and making each of its pictures are seeded apart."""
+    """Drawing a batch, and making and mixing each of its pictures, are seeded apart."""
     states, inner = [], np.random.default_rng
     monkeypatch.setattr(
         np.random,
@@ -206,7 +250,7 @@ def test_each_picture_has_its_own_chance(monkeypatch):
     epoch = Batches(Crops(MIXED), 32, 4, 3, (0, 0))
     for index in range(3):
         epoch[index]
-    assert len(set(states)) == len(states) == 3 * (1 + 4)
+    assert len(set(states)) == len(states) == 3 * (1 + 2 * 4)
 
 
 def test_real_and_ai_are_spoiled_by_the_same_code(monkeypatch):

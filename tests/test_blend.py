@@ -1,9 +1,9 @@
-"""Self-blended images: what changes, where, and that nothing else does."""
+"""Pictures made of two: what changes, where, and that nothing else does."""
 
 import numpy as np
 import pytest
 
-from aiface.blend import _mask, self_blend
+from aiface.blend import _mask, cutmix, self_blend
 from aiface.crop import crop_face
 
 
@@ -54,3 +54,19 @@ def test_it_is_still_the_same_face(crop):
     differences = [np.abs(self_blend(crop, rng(seed)).astype(float) - crop).mean() for seed in range(40)]
     assert min(differences) > 0.3
     assert max(differences) < 40
+
+
+@pytest.mark.parametrize(("label", "other_label"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_cutmix_sets_one_rectangle_in_and_labels_its_share(label, other_label):
+    image, other = np.zeros((60, 60, 3), np.uint8), np.full((60, 60, 3), 9, np.uint8)
+    shares = []
+    for seed in range(60):
+        mixed, found = cutmix(image, label, other, other_label, rng(seed))
+        rows, columns = np.nonzero((mixed == 9).all(axis=2))
+        share = len(rows) / 3600
+        assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)  # a whole rectangle
+        assert found == pytest.approx(label * (1 - share) + other_label * share)
+        shares.append(share)
+    assert 0.05 < min(shares) < 0.2
+    assert 0.7 < max(shares) <= 0.9
+    assert not image.any()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface import training
+from aiface import plots, training
 from aiface.crop import CROP_SIZE
 from aiface.dataset import scan
 from aiface.detector import load_detector
@@ -410,10 +410,33 @@ def test_a_detector_can_be_trained_further(crops, tmp_path, tiny_detector, monke
         train(dataclasses.replace(config, backbone="densenet121"), crops, tmp_path / "other", verbose=0)
 
 
+def test_the_mean_of_several_detectors_can_be_trained_further_or_taken_as_it_is(crops, tmp_path, tiny_detector):
+    bundles = [str(tiny_detector(tmp_path / str(bias), bias=bias)) for bias in (1.0, 2.0, 4.5)]
+    config = TrainConfig(init=" + ".join(bundles), phases=(Phase(0, 1e-3, 64),), batch_size=2, steps_per_epoch=1)
+    model, progress = train(config, crops, tmp_path / "run", verbose=0)
+    assert model.get_layer("logit").get_weights()[1] == pytest.approx(2.5)
+    assert (progress.epoch, progress.history) == (0, [])
+    assert plots.history(progress.history).axes
+    one = load_detector(bundles[0]).network.get_weights()[0]
+    np.testing.assert_allclose(model.get_weights()[0], one, atol=1e-6)  # the same in all three
+
+
+def test_a_missing_one_of_several_detectors_is_named(crops, tmp_path, tiny_detector):
+    config = TrainConfig(init=f"{tiny_detector(tmp_path / 'a')} + {tmp_path / 'b'}", phases=(Phase(0, 1e-3, 64),))
+    with pytest.raises(ModelError, match=r"/b.*: expected"):
+        train(config, crops, tmp_path / "run", verbose=0)
+
+
 @pytest.mark.parametrize("size", [0, 1, 5])
 def test_batches_are_pairs(size):
     with pytest.raises(DataError, match="even batch_size"):
         TrainConfig(batch_size=size)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_cutmix_is_a_share(share):
+    with pytest.raises(DataError, match="expected cutmix from 0 to 1, found"):
+        TrainConfig(cutmix=share)
 
 
 @pytest.mark.parametrize(("share", "balance"), [(-0.1, True), (1.1, True), (0.2, False)])
