@@ -1,7 +1,7 @@
 """Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -44,6 +44,21 @@ def pools(crops: CropSet) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]
     return found
 
 
+def weigh(shares: Mapping[str, float], groups: Collection[str]) -> np.ndarray | None:
+    """How often each of the `groups` is drawn, float64 `(g,)` in their order; None: alike, since no shares are given.
+
+    Raises `DataError` unless `shares` names just these groups, and sums up to 1.
+    """
+    if not shares:
+        return None
+    if set(shares) != set(groups) or min(shares.values()) < 0 or not np.isclose(sum(shares.values()), 1):
+        raise DataError(
+            f"expected shares that sum up to 1, of each of the groups {', '.join(groups) or '(none without balance)'}; "
+            f"found {dict(shares)}"
+        )
+    return np.array([shares[name] for name in groups], np.float64)
+
+
 class Batches(keras.utils.PyDataset):
     """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))` for `model.fit`.
 
@@ -65,7 +80,7 @@ class Batches(keras.utils.PyDataset):
         self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
         self._seed, self._degrade, self._self_blended, self._cutmix = seed, degrade, self_blended, cutmix
         by_group = pools(crops) if balance else {}
-        self._pools, self._shares = list(by_group.values()), _shares(shares, list(by_group))
+        self._pools, self._weights = list(by_group.values()), weigh(shares, by_group)
         self._share = share
 
     def __len__(self) -> int:
@@ -89,7 +104,7 @@ class Batches(keras.utils.PyDataset):
         return [(crop, int(self._crops.labels[crop])) for crop in crops]
 
     def _pair(self, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[int, int]]:
-        pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
+        pool = self._pools[rng.choice(len(self._pools), p=self._weights)]
         real = _draw(pool[REAL], rng)
         return (real, REAL), (real if rng.random() < self._self_blended else _draw(pool[AI], rng), AI)
 
@@ -117,18 +132,6 @@ class Batches(keras.utils.PyDataset):
         if rng.random() < 0.5:
             image = image[:, ::-1]
         return spoil(np.ascontiguousarray(image), rng)
-
-
-def _shares(shares: Mapping[str, float], names: list[str]) -> np.ndarray | None:
-    """How often each group is drawn, in the order of their `names`; None: alike."""
-    if not shares:
-        return None
-    if set(shares) != set(names) or min(shares.values()) < 0 or not np.isclose(sum(shares.values()), 1):
-        raise DataError(
-            f"expected shares that sum up to 1, of each of the groups {', '.join(names) or '(none without balance)'}; "
-            f"found {dict(shares)}"
-        )
-    return np.array([shares[name] for name in names], np.float64)
 
 
 def _draw(sources: list[np.ndarray], rng: np.random.Generator) -> int:

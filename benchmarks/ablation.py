@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from aiface.batches import groups
 from aiface.calibration import Calibration, fit
+from aiface.config import Phase, TrainConfig
 from aiface.detector import load_detector
 from aiface.evaluation import expected_calibration_error
 from aiface.files import WEIGHTS, write_json, write_text
@@ -29,7 +30,7 @@ from aiface.quiet import keras
 from aiface.results import markdown_table
 from aiface.robustness import CURVES
 from aiface.shards import CropSet
-from aiface.training import Phase, TrainConfig, train
+from aiface.training import train
 from benchmarks.evaluate import PAIR, STRENGTHS
 from benchmarks.peers import MESO4, SMALL, Shrunk, Squeezed, shrink
 

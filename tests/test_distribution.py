@@ -13,12 +13,13 @@ import pytest
 from clips import FakeFinder
 
 from aiface.batches import Batches
+from aiface.config import TrainConfig
 from aiface.dataset import scan
 from aiface.distribution import HOSTS, ONE, Devices, hosts, join
 from aiface.errors import DataError, ModelError
 from aiface.files import write_csv
 from aiface.shards import FIELDS, CropSet, _read_rows, prepare
-from aiface.training import TrainConfig, _standing
+from aiface.training import _standing
 
 ROOT = Path(__file__).parents[1]
 STRICT = [sys.executable, "-W", "error", "-W", "ignore:__array__ implementation:DeprecationWarning"]

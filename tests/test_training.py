@@ -10,6 +10,7 @@ import pytest
 from clips import FakeFinder
 
 from aiface import plots, training
+from aiface.config import Phase, TrainConfig
 from aiface.crop import CROP_SIZE
 from aiface.dataset import scan
 from aiface.detector import load_detector
@@ -20,7 +21,7 @@ from aiface.network import BACKBONES, FROM_SCRATCH
 from aiface.quiet import keras
 from aiface.runs import load_arrays
 from aiface.shards import CropSet, prepare
-from aiface.training import Phase, TrainConfig, train, validation_auc
+from aiface.training import train, validation_auc
 
 ROOT = Path(__file__).parents[1]
 SMALL = TrainConfig(
@@ -373,7 +374,8 @@ sys.path.insert(0, sys.argv[2])
 from aiface.quiet import keras
 from aiface.runs import load_arrays
 from aiface.shards import CropSet
-from aiface.training import Phase, TrainConfig, train
+from aiface.config import Phase, TrainConfig
+from aiface.training import train
 
 folder = sys.argv[1]
 config = TrainConfig(init="from-scratch", phases=(Phase(1, 1e-3, 32),), batch_size=2, steps_per_epoch=2, workers=1)
@@ -431,6 +433,13 @@ def test_a_missing_one_of_several_detectors_is_named(crops, tmp_path, tiny_detec
 def test_batches_are_pairs(size):
     with pytest.raises(DataError, match="even batch_size"):
         TrainConfig(batch_size=size)
+
+
+def test_shares_that_do_not_fit_are_refused_before_the_folder_is_claimed(crops, tmp_path):
+    config = TrainConfig(init="from-scratch", shares={"swaps": 1.0})
+    with pytest.raises(DataError, match="expected shares that sum up to 1, of each of the groups"):
+        train(config, crops, tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])

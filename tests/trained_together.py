@@ -34,10 +34,11 @@ else:
 devices = join(JOB["devices"], JOB["wait_s"], JOB["lost_s"])  # before what imports Keras
 
 from aiface import training  # noqa: E402
+from aiface.config import Phase, TrainConfig  # noqa: E402
 from aiface.network import FROM_SCRATCH  # noqa: E402
 from aiface.quiet import keras  # noqa: E402
 from aiface.shards import CropSet  # noqa: E402
-from aiface.training import Phase, TrainConfig, train  # noqa: E402
+from aiface.training import train  # noqa: E402
 from benchmarks.soak.trainee import tiny  # noqa: E402
 
 CONFIG = TrainConfig(

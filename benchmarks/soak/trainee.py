@@ -18,12 +18,13 @@ from unittest import mock
 import numpy as np
 
 from aiface import files, runs, training
+from aiface.config import Phase, TrainConfig
 from aiface.crop import CROP_SIZE
 from aiface.network import FROM_SCRATCH
 from aiface.quiet import keras
 from aiface.runs import load_arrays, load_progress
 from aiface.shards import CropSet
-from aiface.training import Phase, TrainConfig, train
+from aiface.training import train
 
 CONFIG = TrainConfig(
     init=FROM_SCRATCH, phases=(Phase(2, 1e-3, 48, False), Phase(22, 3e-3, 64)),
