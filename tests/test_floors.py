@@ -10,7 +10,7 @@ import aiface
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "logits", "quiet"),
-    ("ahead", "archive", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
+    ("ahead", "archive", "config", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
     ("blend", "child", "dataset", "distribution", "faces", "frames", "inputs", "metadata"),
     ("camera", "crop", "decoding", "provenance", "stores", "upload", "vetting", "writer"),
     ("explain", "image_statistics", "inspection", "isolated", "network", "openvino_runtime", "shards", "stability"),
