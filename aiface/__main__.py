@@ -18,7 +18,7 @@ EXAMPLES = """examples:
   python -m aiface live 0                              judge the first webcam in a window
   python -m aiface app                                 a page to drop files on, in the browser
   python -m aiface prepare data data/crops             faces cut out once, ready for train.ipynb
-  python -m aiface train recipes/mobilenet_v2-6.yaml   train.ipynb with these parameters
+  python -m aiface train recipes/mobilenet_v2-1.yaml   train.ipynb with these parameters
   python -m aiface audit data --out report             what tells the classes apart besides the faces
   python -m aiface evaluate weights/mobilenet_v2 data  every figure, with intervals, by source, degraded
 """

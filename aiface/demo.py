@@ -1,8 +1,10 @@
 """`make demo`: execute `inference.ipynb` on a clip and say what was found and where it lies."""
 
 import argparse
+import ast
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +25,14 @@ from aiface.video import Frame
 from aiface.writer import VideoWriter
 
 ROOT = WEIGHTS.parent
+
+
+class _Yaml(yaml.SafeLoader):
+    """PyYAML with the numbers of YAML 1.2: 2e-4 is one, not only 2.0e-4."""
+
+
+_SCIENTIFIC = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _SCIENTIFIC, "-+.0123456789")
 
 
 def astronaut_clip(path: str | Path, seconds: float = 4.0, rate: int = 25) -> Path:
@@ -50,17 +60,22 @@ def _astronaut_frames(number: int, rate: int) -> Iterator[Frame]:
 def read_parameters(notebook: str, recipe: str | Path | None, changes: Iterable[str] = ()) -> dict:
     """A notebook's parameters from a YAML file, as in `recipes/`, and from changes such as `EPOCHS=3`.
 
-    Raises `DataError` for a file that is none, and for a name that the notebook does not have, `AifaceError` where the
-    repo's notebooks are not there.
+    Raises `DataError` for a file that is none, for a name that the notebook does not have, and for a value of another
+    type than the notebook's own, `AifaceError` where the repo's notebooks are not there.
     """
     try:
-        found = yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) if recipe else {}
-        found |= {name: yaml.safe_load(value) for name, _, value in (change.partition("=") for change in changes)}
+        found = yaml.load(Path(recipe).read_text(encoding="utf-8"), _Yaml) if recipe else {}
+        found |= {name: yaml.load(value, _Yaml) for name, _, value in (change.partition("=") for change in changes)}
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise DataError(f"{recipe}: expected a YAML file of parameters, such as those in recipes/ ({error})") from None
     known = papermill.inspect_notebook(_there(notebook))
     if others := sorted(set(found) - set(known)):
         raise DataError(f"{notebook}: expected parameters among {', '.join(known)}; found {', '.join(others)}")
+    for name, value in found.items():
+        own = ast.literal_eval(known[name]["default"])
+        kind = type(value) if isinstance(own, float) and type(value) is int else type(own)
+        if own is not None and type(value) is not kind:
+            raise DataError(f"{notebook}: expected {name} of type {kind.__name__}, such as {own!r}; found {value!r}")
     return found
 
 

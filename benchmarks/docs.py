@@ -1,6 +1,6 @@
 """`make docs`: both notebooks as HTML pages with what they really showed, and the picture at the top of the README.
 
-    python -m benchmarks.docs --recipe recipes/mobilenet_v2-6.yaml
+    python -m benchmarks.docs --recipe RECIPE.yaml
 
 `train.ipynb` is executed with a recipe's parameters, where one is named: a run that is finished takes minutes, another
 as long as its training. Without one it is rendered as it is, without outputs, and a line says so.

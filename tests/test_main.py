@@ -15,6 +15,7 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from aiface import info
 from aiface.__main__ import main
 from aiface.calibration import Calibration
+from aiface.demo import read_parameters
 from aiface.distribution import HOSTS
 from aiface.files import sha256
 from aiface.shards import CropSet
@@ -423,6 +424,10 @@ def test_each_of_several_processes_has_its_executed_notebook(tmp_path, monkeypat
         ("- a list", "EPOCHS=5", "expected a YAML file of parameters"),
         ("{", "EPOCHS=5", "expected a YAML file of parameters"),
         (None, "EPOCHS=5", "expected a YAML file of parameters"),
+        ("EPOCHS: three", "SEED=1", "expected EPOCHS of type int, such as 16; found 'three'"),
+        ("SEED: 1", "AUDIT=0", "expected AUDIT of type bool, such as True; found 0"),
+        ("DATA: data", "SEED=1", "expected DATA of type list"),
+        ("SEED: 1", "LEARNING_RATE=true", "expected LEARNING_RATE of type float"),
     ],
 )
 def test_train_with_wrong_parameters(tmp_path, capsys, recipe, change, message):
@@ -430,6 +435,16 @@ def test_train_with_wrong_parameters(tmp_path, capsys, recipe, change, message):
         (tmp_path / "a.yaml").write_text(recipe)
     assert main(["train", str(tmp_path / "a.yaml"), "--set", change, "--out", str(tmp_path / "x.ipynb")]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("2e-4", 2e-4), ("2.0e-4", 2e-4), ("1E+1", 10.0), (".5e0", 0.5), ("1", 1)]
+)
+def test_numbers_are_read_as_people_write_them(tmp_path, text, number):
+    (recipe := tmp_path / "a.yaml").write_text(f"LEARNING_RATE: {text}\nRUN: runs/2e-4")
+    found = read_parameters("train.ipynb", recipe, [f"CUTMIX={text}"])
+    assert found == {"LEARNING_RATE": number, "RUN": "runs/2e-4", "CUTMIX": number}
+    assert type(found["CUTMIX"]) is type(number)
 
 
 def test_distill(make_tree, bundle, tmp_path, monkeypatch, capsys):
