@@ -38,7 +38,7 @@ def machine() -> str:
 
 
 def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: float) -> dict:
-    """Everything, as plain values: `machine`, `rows` and `clips`."""
+    """Everything, as plain values: `machine`, `detector` (the network's sha256), `rows` and `clips`."""
     detector, rows = load_detector(folder), []
 
     def part(name: str, found: list[Row]) -> None:
@@ -65,7 +65,8 @@ def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: floa
         part("memory", memory(lengths, folder))
         part("scaling", rows_of_scaling(scaling()) if find_spec("ray") else [])
     same = same_verdicts(detector, clips) if clips else []
-    return {"machine": machine(), "rows": [asdict(row) for row in rows], "clips": same}
+    found = {"rows": [asdict(row) for row in rows], "clips": same}
+    return {"machine": machine(), "detector": detector.card["sha256"]} | found
 
 
 MARK = {True: "met", False: "missed", None: ""}
@@ -80,6 +81,8 @@ def to_markdown(result: Mapping) -> str:
     return f"""# How fast it is
 
 Written by `make bench`. Machine: {result["machine"]}.
+
+Detector: the one whose network's sha256 is `{result["detector"]}`; the scores below are its own.
 
 Each figure is the median of at least {ROUNDS} turns with its quartiles; what is compared was run in turns, on a
 machine that others use too: ratios hold, single times less so. A face's score takes two passes of the network, one for

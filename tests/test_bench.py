@@ -92,8 +92,15 @@ def test_a_broadcast_doesnt_wait(clip):
 
 def test_the_page_names_what_was_met_and_missed():
     rows = [vars(Row("a", "1", "2", False)), vars(Row("b", "3", ">= 2", True)), vars(Row("c", "4"))]
-    text = to_markdown({"machine": "a box", "rows": rows, "clips": [["x.mp4", "ai, 0.9", "ai, 0.8", "9", "40"]]})
-    for line in ("| a | 1 | 2 | missed |", "| b | 3 | >= 2 | met |", "| c | 4 |  |  |", "Machine: a box."):
+    about = {"machine": "a box", "detector": "0123abcd"}
+    text = to_markdown(about | {"rows": rows, "clips": [["x.mp4", "ai, 0.9", "ai, 0.8", "9", "40"]]})
+    for line in (
+        "| a | 1 | 2 | missed |",
+        "| b | 3 | >= 2 | met |",
+        "| c | 4 |  |  |",
+        "Machine: a box.",
+        "sha256 is `0123abcd`",
+    ):
         assert line in text
     assert "| x.mp4 | ai, 0.9 | ai, 0.8 | 9 | 40 |" in text
-    assert "not measured" in to_markdown({"machine": "", "rows": rows, "clips": []})
+    assert "not measured" in to_markdown(about | {"rows": rows, "clips": []})
