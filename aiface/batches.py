@@ -1,7 +1,7 @@
 """Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from aiface.blend import cutmix, self_blend
 from aiface.degrade import spoil, tighten, window
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
-from aiface.quiet import keras
 from aiface.shards import CropSet
 
 
@@ -59,8 +58,8 @@ def weigh(shares: Mapping[str, float], groups: Collection[str]) -> np.ndarray | 
     return np.array([shares[name] for name in groups], np.float64)
 
 
-class Batches(keras.utils.PyDataset):
-    """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))` for `model.fit`.
+class Batches(Sequence):
+    """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))`; `aiface.feed.Feed` hands them to `model.fit`.
 
     Balanced, real and AI alternate within a batch, each pair from one group, so that what differs within a pair is the
     class and not the look; groups are drawn by their `shares`, alike without, and within a group a class's sources by
@@ -68,15 +67,12 @@ class Batches(keras.utils.PyDataset):
     mirrors and spoils; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
     share of balanced pairs whose AI face is a self-blended copy of the real one. `cutmix` is the share of pictures that
     get a rectangle of another one of their batch; their label is the share that is AI. `share` is the part of each
-    batch that this process makes. Batch i of epoch e is the same for the same seed, whatever the number of workers and
-    of processes.
+    batch that this process makes. Batch i of epoch e is the same for the same seed, whoever makes it.
     """
 
     def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
                  degrade: bool = True, balance: bool = True, shares: Mapping[str, float] = {},
-                 self_blended: float = 0.0, cutmix: float = 0.0, workers: int = 2,
-                 share: slice = slice(None)):  # fmt: skip
-        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
+                 self_blended: float = 0.0, cutmix: float = 0.0, share: slice = slice(None)):  # fmt: skip
         self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
         self._seed, self._degrade, self._self_blended, self._cutmix = seed, degrade, self_blended, cutmix
         by_group = pools(crops) if balance else {}
@@ -87,6 +83,8 @@ class Batches(keras.utils.PyDataset):
         return self._steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < self._steps:
+            raise IndexError(index)
         drawn = self._drawn(index)
         shown = [self._shown(drawn, place, (*self._seed, index)) for place in range(len(drawn))[self._share]]
         return np.stack([image for image, _ in shown]), np.array([label for _, label in shown], np.float32)[:, None]

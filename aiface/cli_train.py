@@ -1,4 +1,4 @@
-"""The commands around training: `prepare`, `audit`, `train`, `distill`, `evaluate`, `calibrate` and `quantize`."""
+"""The commands around training: `prepare`, `audit`, `train`, `evaluate`, `calibrate` and `quantize`."""
 
 import argparse
 import json
@@ -31,13 +31,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one more, such as EPOCHS=3")
     train.add_argument("--out", default="output/train.ipynb", metavar="FILE", help="the notebook with what it showed")
     train.set_defaults(run=_train)
-
-    distill = commands.add_parser("distill", help="teach a backbone to see as a detector does, without labels")
-    distill.add_argument("teacher", metavar="BUNDLE", help="the detector to learn from")
-    distill.add_argument("crops", metavar="CROPS", help="what `prepare` made")
-    distill.add_argument("out", metavar="RUN", help="the run's folder, where backbone.weights.h5 comes to lie")
-    distill.add_argument("--epochs", type=int, default=16, help="how long (default 16)")
-    distill.set_defaults(run=_distill)
 
     evaluate = commands.add_parser("evaluate", help="measure a detector on labelled sets of pictures and of clips")
     evaluate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
@@ -110,17 +103,6 @@ def _train(options: argparse.Namespace) -> int:
     if place and place[2]:  # not the first of the processes that train together
         out = out.with_stem(f"{out.stem}-{place[2]}")
     print(f"aiface: wrote {execute('train.ipynb', out, parameters, sys.stdout)}", file=sys.stderr)
-    return 0
-
-
-def _distill(options: argparse.Namespace) -> int:
-    from aiface.bundle import load_network
-    from aiface.distill import DistillConfig, distill, init
-    from aiface.shards import CropSet
-
-    config = DistillConfig(epochs=options.epochs)
-    path = distill(config, load_network(options.teacher), CropSet(options.crops), options.out, print, 2)
-    print(f"INIT: {init(path)}")
     return 0
 
 

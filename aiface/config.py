@@ -27,6 +27,9 @@ class TrainConfig:
     `init` names is what comes out.
     average: momentum of the running average of the weights, taken after every epoch; it is what is validated and kept.
     patience: epochs without a better validation AUC after which training ends.
+    teacher: a detector's folder, or none: the network learns to see and to judge as it does too; its batch
+    normalisations learn then, as they do from scratch (`aiface.distill`).
+    workers, processes: threads that make the batches, or so many processes instead, where there are many cores.
     degrade, balance, shares, self_blended, cutmix: see `aiface.batches.Batches`.
     """
 
@@ -44,8 +47,10 @@ class TrainConfig:
     shares: Mapping[str, float] = field(default_factory=dict)
     self_blended: float = 0.0
     cutmix: float = 0.0
+    teacher: str = ""
     policy: str = "float32"
     workers: int = 2
+    processes: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -118,15 +118,6 @@ def initialise(model: keras.Model, init: str | Path) -> None:
             model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
-def save_backbone(model: keras.Model, path: Path) -> None:
-    """Write the weights of a network's backbone in the layout of Keras's ImageNet files, which `initialise` reads."""
-    bare = _backbone(model.name).build(include_top=False, weights=None, input_shape=model.input_shape[1:])
-    for layer in bare.layers:
-        if layer.weights:
-            layer.set_weights(model.get_layer(layer.name).get_weights())
-    bare.save_weights(path)
-
-
 def set_trainable(model: keras.Model, backbone: bool, batch_norm: bool = False) -> None:
     """Choose what learns: the head always, the `backbone` or not, its batch normalisations or not.
 

@@ -178,6 +178,10 @@ class CropSet:
             )
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
+    def __getstate__(self) -> dict:
+        """For another process, which maps the shards itself."""
+        return vars(self) | {"_maps": {}}
+
     def _bytes(self, path: Path) -> np.ndarray:
         """A shard's bytes, mapped into memory at first use; none where the file is missing or empty."""
         if path not in self._maps:

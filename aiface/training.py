@@ -5,6 +5,7 @@ The loop over epochs is ours and the epoch is Keras's `fit`.
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from sklearn.metrics import roc_auc_score
 from aiface.batches import Batches, groups, pools, weigh
 from aiface.config import AND, Phase, TrainConfig
 from aiface.detector import load_detector
+from aiface.distill import loss, taught
 from aiface.distribution import ONE, Devices
 from aiface.errors import ModelError
+from aiface.feed import Feed
 from aiface.network import FROM_SCRATCH, build, initialise, predict_logits, set_trainable
 from aiface.quiet import keras
 from aiface.runs import claim, load_arrays, load_progress, load_state, save_arrays, save_state
 from aiface.shards import CropSet
+from aiface.workers import started
 
 
 @dataclass
@@ -51,11 +55,11 @@ def train(
     """
     run, crops_train, crops_valid = Path(run), crops.split_of_both("train"), crops.split_of_both("valid")
     weigh(config.shares, pools(crops_train) if config.balance else {})  # refuses before anything is written
-    with devices.together():
+    with devices.together(), started(config.processes) as pool:
         devices.agree("crops, configuration and last epoch", _standing(crops, config, run))
         if devices.first:
             claim(run, config)
-        trainer = _Trainer(config, crops_train, crops_valid, run, devices)
+        trainer = _Trainer(config, crops_train, crops_valid, run, devices, pool)
         trainer.resume()
         while not trainer.finished:
             row = trainer.run_epoch(verbose)
@@ -78,12 +82,14 @@ def _standing(crops: CropSet, config: TrainConfig, run: Path) -> str:
 class _Trainer:
     """One run: the network, its optimizer, the averaged weights, and where it stands."""
 
-    def __init__(self, config: TrainConfig, train: CropSet, valid: CropSet, run: Path, devices: Devices):
+    def __init__(self, config: TrainConfig, train: CropSet, valid: CropSet, run: Path, devices: Devices,
+                 pool: ProcessPoolExecutor | None):  # fmt: skip
         self.config, self.train, self.valid, self.run, self.devices = config, train, valid, run, devices
-        self.share = devices.share(config.batch_size)
+        self.share, self.pool = devices.share(config.batch_size), pool
         self.progress = Progress()
         self.average: list[np.ndarray] | None = None
         self.model: keras.Model | None = None
+        self.fitted: keras.Model | None = None  # the model, or with its teacher
         self.whole = build(config.backbone, valid[0].shape[0])  # validates on whole crops, in float32
         self.callbacks = _tensorboard(run) if devices.first else []
 
@@ -99,18 +105,20 @@ class _Trainer:
             self._enter(phase, start)
         if epoch == 0:
             self._initialise(self.model)
-        config = self.config
-        batches = Batches(
-            self.train, phase.size, config.batch_size, config.steps_per_epoch, (config.seed, epoch),
-            config.degrade, config.balance, config.shares, config.self_blended, config.cutmix, config.workers,
-            self.share,
-        )  # fmt: skip
+        feed = Feed(self._batches(phase.size, epoch), self.config.workers + self.config.processes, self.pool)
         with self.devices.scope():
-            history = self.model.fit(
-                batches, initial_epoch=epoch, epochs=epoch + 1, verbose=verbose, callbacks=self.callbacks, shuffle=False
+            history = self.fitted.fit(
+                feed, initial_epoch=epoch, epochs=epoch + 1, verbose=verbose, callbacks=self.callbacks, shuffle=False
             ).history
         self._update_average(epoch == start)
         return self._record({"epoch": epoch, "size": phase.size, "loss": history["loss"][-1]})
+
+    def _batches(self, size: int, epoch: int) -> Batches:
+        config = self.config
+        return Batches(
+            self.train, size, config.batch_size, config.steps_per_epoch, (config.seed, epoch), config.degrade,
+            config.balance, config.shares, config.self_blended, config.cutmix, self.share,
+        )  # fmt: skip
 
     def _enter(self, phase: Phase, start: int) -> None:
         """Start a phase: the network so far at the phase's size, and a new optimizer."""
@@ -121,12 +129,17 @@ class _Trainer:
             0.1 * phase.learning_rate, decay_steps=max(1, phase.epochs * steps - steps // 4), alpha=0.02,
             warmup_target=phase.learning_rate, warmup_steps=steps // 4,
         )  # fmt: skip
+        learns = config.init == FROM_SCRATCH or bool(config.teacher)  # batch normalisations, too
         with self.devices.scope():
             self.model = build(config.backbone, phase.size, config.dropout, config.policy)
-            set_trainable(self.model, phase.whole_network, batch_norm=config.init == FROM_SCRATCH)
+            set_trainable(self.model, phase.whole_network, batch_norm=learns)
             optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
-            optimizer.build(self.model.trainable_variables)
-            self.model.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+            self.fitted, objective = self.model, keras.losses.BinaryCrossentropy(from_logits=True)
+            if config.teacher:
+                teacher = load_detector(config.teacher, runtime="keras").network
+                self.fitted, objective = taught(self.model, teacher, self._batches(phase.size, start)), loss
+            optimizer.build(self.fitted.trainable_variables)
+            self.fitted.compile(optimizer, objective)
         if before is not None:
             self.model.set_weights(self.average)
 
@@ -166,7 +179,7 @@ class _Trainer:
         return row
 
     def save(self) -> None:
-        arrays = [np.asarray(v) for v in (*self.model.variables, *self.model.optimizer.variables)]
+        arrays = [np.asarray(v) for v in (*self.fitted.variables, *self.fitted.optimizer.variables)]
         save_state(self.run, self.progress.epoch, [*arrays, *self.average], asdict(self.progress))
 
     def resume(self) -> None:
@@ -176,7 +189,7 @@ class _Trainer:
         self.progress = Progress(**reached)
         self._enter(*self.config.phase_at(self.progress.epoch - 1))
         arrays = load_state(self.run, self.progress.epoch)
-        variables = [*self.model.variables, *self.model.optimizer.variables]
+        variables = [*self.fitted.variables, *self.fitted.optimizer.variables]
         for variable, array in zip(variables, arrays, strict=False):
             variable.assign(array)
         self.average = arrays[len(variables) :]

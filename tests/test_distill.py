@@ -1,19 +1,19 @@
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface import distill as module
+from aiface import distill, training
 from aiface.batches import Batches
+from aiface.config import Phase, TrainConfig
 from aiface.dataset import scan
-from aiface.distill import DistillConfig, Taught, distill
-from aiface.errors import ModelError
 from aiface.quiet import keras
-from aiface.runs import load_progress
 from aiface.shards import prepare
+from aiface.training import train
 
-SMALL = DistillConfig("mobilenet_v2", 64, 3, 6, 4, 1e-2, policy="float32")
+SMALL = TrainConfig(init="from-scratch", phases=(Phase(3, 1e-2, 64),), batch_size=4, steps_per_epoch=30, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -22,61 +22,80 @@ def crops(make_tree, tmp_path_factory):
     return prepare(scan(make_tree(folder / "tree")), folder / "crops", FakeFinder)
 
 
-def network(features, backbone="mobilenet_v2", size=64):
+def network(features, backbone, size):
     image = keras.Input((size, size, 3), dtype="uint8")
     x = features(keras.layers.Rescaling(1 / 255)(image))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(image, keras.layers.Dense(1, name="logit")(x), name=backbone)
 
 
-@pytest.fixture(scope="module")
-def teacher():
-    return network(keras.layers.AveragePooling2D(32))
+def by_colour(backbone, size=256, dropout=0.0, policy="float32"):
+    """A teacher that sees the colours of each 32 px square, and a student that could."""
+    if backbone == "teacher":
+        return network(keras.layers.AveragePooling2D(32), backbone, size)
+    return network(keras.layers.Conv2D(4, 32, 32, name="conv"), backbone, size)
 
 
-@pytest.fixture(autouse=True)
-def student(monkeypatch):
-    """A student that could learn the teacher's features, which are the colours of each 32 px square."""
+@pytest.fixture
+def teacher(monkeypatch):
+    """A network that calls red AI, as `load_detector` gives it."""
+    made = by_colour("teacher")
+    made.get_layer("logit").set_weights([np.array([[6.0], [-3.0], [-3.0]]), np.zeros(1)])
+    monkeypatch.setattr(distill, "build", by_colour)
+    monkeypatch.setattr(training, "build", by_colour)
+    monkeypatch.setattr(training, "load_detector", lambda folder, runtime: SimpleNamespace(network=made))
+    return made
 
-    def linear(backbone, size, policy):
-        return network(keras.layers.Conv2D(4, 32, 32, name="conv"), backbone, size)
 
-    monkeypatch.setattr(module, "build", linear)
-    monkeypatch.setattr(module, "save_backbone", lambda model, path: path.write_bytes(model.get_weights()[0].tobytes()))
-
-
-def test_it_learns_the_teachers_features(crops, teacher, tmp_path):
-    rows = []
-    config = dataclasses.replace(SMALL, epochs=4, steps_per_epoch=30)
-    path = distill(config, teacher, crops, tmp_path, rows.append, verbose=0)
-    assert rows[-1]["loss"] < 0.4 * rows[0]["loss"]
-    assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
-    assert load_progress(tmp_path)["history"] == rows
-    assert path == tmp_path / "backbone.weights.h5"
+def test_the_student_comes_to_see_and_to_judge_as_its_teacher(crops, teacher, tmp_path):
+    """What the teacher calls AI gets a higher score than what it calls real, whatever the labels say."""
+    model, progress = train(dataclasses.replace(SMALL, teacher="there"), crops, tmp_path, verbose=0)
+    losses = [row["loss"] for row in progress.history]
+    assert losses[-1] < 0.7 * losses[0]
+    red, green = (np.full((1, 256, 256, 3), colour, np.uint8) for colour in ((200, 60, 60), (60, 200, 60)))
+    assert float(model.predict_on_batch(red)[0, 0]) > float(model.predict_on_batch(green)[0, 0]) + 0.5
 
 
 def test_what_was_interrupted_goes_on_to_the_same_weights(crops, teacher, tmp_path):
-    class Stopped(Exception):
-        pass
-
     def stop(row):
-        raise Stopped
+        raise KeyboardInterrupt
 
+    config = dataclasses.replace(SMALL, steps_per_epoch=3, teacher="there")
     for _ in range(2):
-        with pytest.raises(Stopped):
-            distill(SMALL, teacher, crops, tmp_path / "halting", stop, verbose=0)
-    with pytest.raises(ModelError, match="differs in size"):  # nor is another run continued
-        distill(dataclasses.replace(SMALL, size=96), teacher, crops, tmp_path / "halting", verbose=0)
-    found = [distill(SMALL, teacher, crops, tmp_path / run, verbose=0) for run in ("halting", "at once")]
-    assert len({path.read_bytes() for path in found}) == 1
+        with pytest.raises(KeyboardInterrupt):
+            train(config, crops, tmp_path / "halting", stop, verbose=0)
+    found = [train(config, crops, tmp_path / run, verbose=0)[0].get_weights() for run in ("halting", "at once")]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-def test_targets_are_the_teachers_standardised_features_of_what_is_shown(crops, teacher):
-    batches = Batches(crops.split("train"), 64, 4, 2, (0, 1))
-    seen = module._features(teacher)
-    mean, spread = module._scale(seen, batches)
-    images, targets = Taught(batches, seen, mean, spread)[1]
-    np.testing.assert_array_equal(images, batches[1][0])
-    np.testing.assert_allclose(targets * spread + mean, seen.predict_on_batch(images), atol=1e-5)
-    every = np.concatenate([Taught(batches, seen, mean, spread)[i][1] for i in range(2)])
-    np.testing.assert_allclose(every.mean(axis=(0, 1, 2)), 0, atol=1e-4)
+def test_a_taught_model_gives_both_logits_and_what_is_missed(crops, teacher):
+    batches, student = Batches(crops.split("train"), 64, 4, 2, (0, 1)), by_colour("student", 64)
+    model = distill.taught(student, teacher, batches)
+    images, _ = batches[0]
+    found = np.asarray(model.predict_on_batch(images))
+    at_64 = by_colour("teacher", 64)
+    at_64.set_weights(teacher.get_weights())
+    np.testing.assert_allclose(found[:, 0], np.asarray(student.predict_on_batch(images))[:, 0], atol=1e-5)
+    np.testing.assert_allclose(found[:, 1], np.asarray(at_64.predict_on_batch(images))[:, 0], atol=1e-5)
+    model.get_layer("translated").set_weights([np.zeros((1, 1, 4, 3)), np.zeros(3)])
+    missed = np.concatenate([np.asarray(model.predict_on_batch(images))[:, 2] for images, _ in batches])
+    colours = np.concatenate([images for images, _ in batches]).reshape(8, 2, 32, 2, 32, 3).mean(axis=(2, 4)) / 255
+    variance = colours.var(axis=(0, 1, 2))
+    scaled = (colours - colours.mean(axis=(0, 1, 2))) ** 2 / np.maximum(variance, variance.mean())
+    np.testing.assert_allclose(missed, scaled.mean(axis=(1, 2, 3)), rtol=1e-3)
+    assert {v.path for v in model.trainable_variables} == {
+        v.path for v in (*student.trainable_variables, *model.get_layer("translated").trainable_variables)
+    }
+
+
+@pytest.mark.parametrize("teacher_logit", [-3.0, 0.0, 3.0])
+def test_label_and_teacher_have_half_a_say_each(teacher_logit):
+    """The loss is least where the student's score is the mean of the label and the teacher's score."""
+    logits = np.linspace(-4, 4, 801, dtype=np.float32)
+    outputs = np.stack([logits, np.full(801, teacher_logit), np.full(801, 0.25)], axis=1).astype(np.float32)
+    losses = np.asarray(distill.loss(np.ones((801, 1), np.float32), outputs))
+    target = (1 + 1 / (1 + np.exp(-teacher_logit))) / 2
+    assert 1 / (1 + np.exp(-logits[losses.argmin()])) == pytest.approx(target, abs=0.005)
+    entropy = -target * np.log(target) - (1 - target) * np.log(1 - target)
+    assert losses.min() == pytest.approx(0.25 + entropy, abs=1e-3)

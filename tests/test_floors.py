@@ -9,16 +9,16 @@ import aiface
 
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
-    ("__init__", "errors", "labels", "logits", "quiet"),
+    ("__init__", "errors", "labels", "logits", "quiet", "workers"),
     ("ahead", "archive", "config", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
-    ("blend", "child", "dataset", "distribution", "faces", "frames", "inputs", "metadata"),
+    ("blend", "child", "dataset", "distribution", "faces", "feed", "frames", "inputs", "metadata"),
     ("camera", "crop", "decoding", "provenance", "stores", "upload", "vetting", "writer"),
     ("explain", "image_statistics", "inspection", "isolated", "network", "openvino_runtime", "shards", "stability"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut", "video"),
-    ("card", "copies", "evaluation", "traits", "verdict"),
+    ("card", "copies", "distill", "evaluation", "traits", "verdict"),
     ("bundle", "findings", "moments", "runs", "spans", "steady"),
     ("detector", "person"),
-    ("distill", "robustness", "session", "training"),
+    ("robustness", "session", "training"),
     ("audit", "audit_figures", "pipeline", "quantize", "recalibrate", "results_figures"),
     ("audit_report", "clips", "overlay"),
     ("demo", "live", "notebook", "plots", "protocol"),
@@ -33,9 +33,9 @@ FLOORS = (  # from the ground up
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 WITHOUT_KERAS = (
-    "files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "tracking", "calibration",
-    "archive", "audit_report", "card", "inspection", "isolated", "vetting", "stability", "verdict", "metadata",
-    "provenance", "moments", "spans", "person", "stores", "trail",
+    "files", "dataset", "degrade", "faces", "crop", "video", "writer", "shards", "batches", "workers", "tracking",
+    "calibration", "archive", "audit_report", "card", "inspection", "isolated", "vetting", "stability", "verdict",
+    "metadata", "provenance", "moments", "spans", "person", "stores", "trail",
 )  # fmt: skip
 KERAS_ON_DEMAND = (
     "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "distribution", "session",

@@ -17,7 +17,6 @@ from aiface.__main__ import main
 from aiface.calibration import Calibration
 from aiface.demo import read_parameters
 from aiface.distribution import HOSTS
-from aiface.files import sha256
 from aiface.shards import CropSet
 
 KEYS = ["path", "verdict", "score", "people", "reasons", "error"]
@@ -233,7 +232,7 @@ def python(*arguments):
 
 @pytest.mark.parametrize(
     "command",
-    [[], *([name] for name in ("analyze", "live", "app", "prepare", "audit", "train", "distill", "evaluate", "info"))],
+    [[], *([name] for name in ("analyze", "live", "app", "prepare", "audit", "train", "evaluate", "info"))],
     ids=lambda command: " ".join(command),
 )
 def test_help(command, capsys):
@@ -445,14 +444,3 @@ def test_numbers_are_read_as_people_write_them(tmp_path, text, number):
     found = read_parameters("train.ipynb", recipe, [f"CUTMIX={text}"])
     assert found == {"LEARNING_RATE": number, "RUN": "runs/2e-4", "CUTMIX": number}
     assert type(found["CUTMIX"]) is type(number)
-
-
-def test_distill(make_tree, bundle, tmp_path, monkeypatch, capsys):
-    asked = []
-    (written := tmp_path / "backbone.weights.h5").write_bytes(b"weights")
-    monkeypatch.setattr("aiface.distill.distill", lambda *arguments: asked.append(arguments) or written)
-    monkeypatch.setattr("aiface.shards.CropSet", lambda folder: folder)
-    assert main(["distill", str(bundle), "crops", str(tmp_path / "run"), "--epochs", "3"]) == 0
-    ((config, teacher, crops, out, *_),) = asked
-    assert (config.epochs, teacher.name, crops, out) == (3, "by_colour", "crops", str(tmp_path / "run"))
-    assert capsys.readouterr().out == f"INIT: {written}#sha256={sha256(written)}\n"

@@ -13,7 +13,6 @@ from aiface.network import (
     initialise,
     predict_logits,
     resized,
-    save_backbone,
     set_trainable,
 )
 from aiface.quiet import keras
@@ -363,11 +362,3 @@ def test_batching_does_not_change_a_logit(models, images):
     one_by_one = predict_logits(model, images[:, None])
     assert len(np.unique(one_by_one)) == 3
     np.testing.assert_allclose(predict_logits(model, [images[:2], images[2:]]), one_by_one, rtol=1e-4, atol=1e-4)
-
-
-def test_a_saved_backbone_is_one_to_start_from(tmp_path):
-    model, other = (build("mobilenet_v2", size) for size in (64, 96))
-    save_backbone(model, path := tmp_path / "backbone.weights.h5")
-    initialise(other, hashed(path))
-    for one, found in zip(model.get_weights()[:-2], other.get_weights()[:-2], strict=True):
-        np.testing.assert_array_equal(one, found)
