@@ -15,15 +15,26 @@ from aiface.quiet import keras
 SCALE_BATCHES = 16  # at most: enough pictures to know each channel's mean and variance
 
 
-def taught(student: keras.Model, teacher: keras.Model, batches: Batches) -> keras.Model:
+def scale(teacher: keras.Model, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each channel of a detector's last feature map, float32 `(c,)`, on the first few batches.
+
+    The least variance is the mean one: a channel that hardly varies is not to be blown up.
+    """
+    shown = [batches[index][0] for index in range(min(len(batches), SCALE_BATCHES))]
+    seeing = _seeing(teacher, shown[0].shape[1])
+    found = np.concatenate([np.asarray(seeing.predict_on_batch(images)[0]) for images in shown])
+    variance = found.var(axis=(0, 1, 2))
+    return found.mean(axis=(0, 1, 2)), np.maximum(variance, variance.mean())
+
+
+def taught(student: keras.Model, teacher: keras.Model, mean: np.ndarray, variance: np.ndarray) -> keras.Model:
     """A model to fit with `loss`: the student, the teacher and the convolution that translates between them.
 
-    Both are detectors' networks; `batches` are windows of the student's size, by which the teacher's channels are
-    standardised. The same uint8 windows in, float32 `(n, 3)` out: the student's logit, the teacher's, and the share of
-    the teacher's variance that the student's last feature map, put through a 1x1 convolution, leaves unexplained.
+    Both are detectors' networks; the teacher's channels are standardised by `scale`. The student's uint8 windows in,
+    float32 `(n, 3)` out: the student's logit, the teacher's, and the share of the teacher's variance that the student's
+    last feature map, put through a 1x1 convolution, leaves unexplained.
     """
     seeing = _seeing(teacher, student.input_shape[1])
-    mean, variance = _scale(seeing, batches)
     goal, logit = seeing(student.input)
     goal = keras.layers.Normalization(mean=mean, variance=variance, dtype="float32", name="standardised")(goal)
     told = keras.layers.Conv2D(len(mean), 1, dtype="float32", name="translated")(student.get_layer("pool").input)
@@ -46,10 +57,3 @@ def _seeing(teacher: keras.Model, size: int) -> keras.Model:
     seeing = keras.Model(network.input, [network.get_layer("pool").input, network.output], name="teacher")
     seeing.trainable = False
     return seeing
-
-
-def _scale(seeing: keras.Model, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
-    shown = [batches[index][0] for index in range(min(len(batches), SCALE_BATCHES))]
-    found = np.concatenate([np.asarray(seeing.predict_on_batch(images)[0]) for images in shown])
-    variance = found.var(axis=(0, 1, 2))
-    return found.mean(axis=(0, 1, 2)), np.maximum(variance, variance.mean())  # what hardly varies is not blown up

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from aiface.batches import Batches, groups, pools, weigh
 from aiface.config import AND, Phase, TrainConfig
 from aiface.detector import load_detector
-from aiface.distill import loss, taught
+from aiface.distill import loss, scale, taught
 from aiface.distribution import ONE, Devices
 from aiface.errors import ModelError
 from aiface.feed import Feed
@@ -105,7 +105,9 @@ class _Trainer:
             self._enter(phase, start)
         if epoch == 0:
             self._initialise(self.model)
-        feed = Feed(self._batches(phase.size, epoch), self.config.workers + self.config.processes, self.pool)
+        feed = Feed(
+            self._batches(phase.size, epoch, self.share), self.config.workers + self.config.processes, self.pool
+        )
         with self.devices.scope():
             history = self.fitted.fit(
                 feed, initial_epoch=epoch, epochs=epoch + 1, verbose=verbose, callbacks=self.callbacks, shuffle=False
@@ -113,16 +115,19 @@ class _Trainer:
         self._update_average(epoch == start)
         return self._record({"epoch": epoch, "size": phase.size, "loss": history["loss"][-1]})
 
-    def _batches(self, size: int, epoch: int) -> Batches:
+    def _batches(self, size: int, epoch: int, share: slice = slice(None)) -> Batches:
         config = self.config
         return Batches(
             self.train, size, config.batch_size, config.steps_per_epoch, (config.seed, epoch), config.degrade,
-            config.balance, config.shares, config.self_blended, config.cutmix, self.share,
+            config.balance, config.shares, config.self_blended, config.cutmix, share,
         )  # fmt: skip
 
     def _enter(self, phase: Phase, start: int) -> None:
         """Start a phase: the network so far at the phase's size, and a new optimizer."""
         config, before = self.config, self.model
+        if config.teacher:  # on one device: all processes come to the same
+            teacher = load_detector(config.teacher, runtime="keras").network
+            channels = scale(teacher, self._batches(phase.size, start))
         keras.utils.set_random_seed(config.seed + start)  # dropout's draws: the same whatever this process did before
         steps = config.steps_per_epoch
         schedule = keras.optimizers.schedules.CosineDecay(
@@ -136,8 +141,7 @@ class _Trainer:
             optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
             self.fitted, objective = self.model, keras.losses.BinaryCrossentropy(from_logits=True)
             if config.teacher:
-                teacher = load_detector(config.teacher, runtime="keras").network
-                self.fitted, objective = taught(self.model, teacher, self._batches(phase.size, start)), loss
+                self.fitted, objective = taught(self.model, teacher, *channels), loss
             optimizer.build(self.fitted.trainable_variables)
             self.fitted.compile(optimizer, objective)
         if before is not None:

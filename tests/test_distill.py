@@ -49,7 +49,8 @@ def teacher(monkeypatch):
 
 def test_the_student_comes_to_see_and_to_judge_as_its_teacher(crops, teacher, tmp_path):
     """What the teacher calls AI gets a higher score than what it calls real, whatever the labels say."""
-    model, progress = train(dataclasses.replace(SMALL, teacher="there"), crops, tmp_path, verbose=0)
+    config = dataclasses.replace(SMALL, steps_per_epoch=100, teacher="there")
+    model, progress = train(config, crops, tmp_path, verbose=0)
     losses = [row["loss"] for row in progress.history]
     assert losses[-1] < 0.7 * losses[0]
     red, green = (np.full((1, 256, 256, 3), colour, np.uint8) for colour in ((200, 60, 60), (60, 200, 60)))
@@ -71,7 +72,7 @@ def test_what_was_interrupted_goes_on_to_the_same_weights(crops, teacher, tmp_pa
 
 def test_a_taught_model_gives_both_logits_and_what_is_missed(crops, teacher):
     batches, student = Batches(crops.split("train"), 64, 4, 2, (0, 1)), by_colour("student", 64)
-    model = distill.taught(student, teacher, batches)
+    model = distill.taught(student, teacher, *distill.scale(teacher, batches))
     images, _ = batches[0]
     found = np.asarray(model.predict_on_batch(images))
     at_64 = by_colour("teacher", 64)

@@ -133,6 +133,13 @@ def test_two_devices_of_tensorflow_are_as_one(crops, tmp_path):
     agrees(two, one)
 
 
+def test_with_a_teacher_two_processes_are_as_one(crops, tmp_path):
+    job = {"crops": crops, "config": {"teacher": "there", "dropout": 0.0}}
+    ((_, one),) = finished([train(job | {"run": tmp_path / "one"})])
+    for _, each in finished(train_together([job | {"run": tmp_path / "two"}] * 2)):
+        agrees(each, one)
+
+
 @pytest.mark.parametrize("balance", [True, False])
 @pytest.mark.parametrize("processes", [1, 2, 4, 8])
 def test_the_shares_of_a_batch_are_disjoint_and_together_the_whole(crops, processes, balance):

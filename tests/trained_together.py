@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 from aiface.distribution import join
@@ -33,7 +34,7 @@ else:
     sys.meta_path.insert(0, NoTensorFlow())
 devices = join(JOB["devices"], JOB["wait_s"], JOB["lost_s"])  # before what imports Keras
 
-from aiface import training  # noqa: E402
+from aiface import distill, training  # noqa: E402
 from aiface.config import Phase, TrainConfig  # noqa: E402
 from aiface.network import FROM_SCRATCH  # noqa: E402
 from aiface.quiet import keras  # noqa: E402
@@ -78,7 +79,12 @@ def main():
         trainer(self, *arguments)
         self.callbacks = [Dies()]
 
-    with mock.patch.multiple(training, build=tiny, initialise=lambda model, init: None), \
+    def teacher(folder, runtime):
+        keras.utils.set_random_seed(3)
+        return SimpleNamespace(network=tiny(folder))
+
+    with mock.patch.multiple(training, build=tiny, initialise=lambda model, init: None, load_detector=teacher), \
+            mock.patch.object(distill, "build", tiny), \
             mock.patch.object(training._Trainer, "__init__", with_death):  # fmt: skip
         model, progress = train(config, CropSet(JOB["crops"]), JOB["run"], lambda row: tell("row", **row), 0, devices)
     tell("end", history=progress.history, written=sorted(written), weight=float(abs(model.get_weights()[0]).sum()))
