@@ -82,6 +82,15 @@ class Batches(Sequence):
     def __len__(self) -> int:
         return self._steps
 
+    def __getstate__(self) -> dict:
+        """For another process, without the crops: they are large, and `of` gives it its own."""
+        return vars(self) | {"_crops": None}
+
+    def of(self, crops: CropSet) -> "Batches":
+        """These batches with the crops that they were made for."""
+        self._crops = crops
+        return self
+
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not 0 <= index < self._steps:
             raise IndexError(index)

@@ -1,26 +1,24 @@
 """Batches for `model.fit`, made ahead of it by threads, or by processes where there are many cores."""
 
-import pickle
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
 from aiface import workers as making
+from aiface.batches import Batches
 from aiface.quiet import keras
 
 
 class Feed(keras.utils.PyDataset):
-    """Any sequence of batches, such as `aiface.batches.Batches`, for `model.fit`.
+    """An epoch of batches for `model.fit`.
 
-    `workers` threads make them ahead, or wait for the processes of `pool` (`aiface.workers`) to make them. Order and
-    content are the same.
+    `workers` threads make them ahead, or wait for the processes of `pool` (`aiface.workers`, started with the same
+    crops) to make them. Order and content are the same.
     """
 
-    def __init__(self, batches: Sequence, workers: int = 2, pool: ProcessPoolExecutor | None = None):
+    def __init__(self, batches: Batches, workers: int = 2, pool: ProcessPoolExecutor | None = None):
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=max(8, 2 * workers))
         self._batches, self._pool = batches, pool
-        self._packed = pickle.dumps(batches) if pool else b""
 
     def __len__(self) -> int:
         return len(self._batches)
@@ -28,4 +26,4 @@ class Feed(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if self._pool is None:
             return self._batches[index]
-        return self._pool.submit(making.item, self._packed, index).result()
+        return self._pool.submit(making.batch, self._batches, index).result()

@@ -55,7 +55,7 @@ def train(
     """
     run, crops_train, crops_valid = Path(run), crops.split_of_both("train"), crops.split_of_both("valid")
     weigh(config.shares, pools(crops_train) if config.balance else {})  # refuses before anything is written
-    with devices.together(), started(config.processes) as pool:
+    with devices.together(), started(config.processes, crops_train) as pool:
         devices.agree("crops, configuration and last epoch", _standing(crops, config, run))
         if devices.first:
             claim(run, config)

@@ -4,32 +4,36 @@ They import neither Keras nor its backend, and leave the GPU alone.
 """
 
 import multiprocessing
-import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any
+
+import numpy as np
+
+from aiface.batches import Batches
+from aiface.shards import CropSet
+
+_crops: CropSet | None = None
 
 
 @contextmanager
-def started(number: int) -> Iterator[ProcessPoolExecutor | None]:
-    """So many processes for `item`; None for 0. What they have not begun when it ends is dropped."""
+def started(number: int, crops: CropSet) -> Iterator[ProcessPoolExecutor | None]:
+    """So many processes for `batch`; None for 0. Each gets the crops once; work not begun in the end is dropped."""
     if not number:
         yield None
         return
-    pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _keep, (crops,))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def item(packed: bytes, index: int) -> Any:
-    """One item of a pickled sequence: it is unpickled once, and then kept until another one is asked for."""
-    return _unpacked(packed)[index]
+def batch(batches: Batches, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """One of the batches of the crops that the process was started with."""
+    return batches.of(_crops)[index]
 
 
-@lru_cache(maxsize=1)
-def _unpacked(packed: bytes) -> Sequence:
-    return pickle.loads(packed)
+def _keep(crops: CropSet) -> None:
+    global _crops
+    _crops = crops

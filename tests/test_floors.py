@@ -9,14 +9,14 @@ import aiface
 
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
-    ("__init__", "errors", "labels", "logits", "quiet", "workers"),
+    ("__init__", "errors", "labels", "logits", "quiet"),
     ("ahead", "archive", "config", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
-    ("blend", "child", "dataset", "distribution", "faces", "feed", "frames", "inputs", "metadata"),
+    ("blend", "child", "dataset", "distribution", "faces", "frames", "inputs", "metadata"),
     ("camera", "crop", "decoding", "provenance", "stores", "upload", "vetting", "writer"),
     ("explain", "image_statistics", "inspection", "isolated", "network", "openvino_runtime", "shards", "stability"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut", "video"),
-    ("card", "copies", "distill", "evaluation", "traits", "verdict"),
-    ("bundle", "findings", "moments", "runs", "spans", "steady"),
+    ("card", "copies", "distill", "evaluation", "traits", "verdict", "workers"),
+    ("bundle", "feed", "findings", "moments", "runs", "spans", "steady"),
     ("detector", "person"),
     ("robustness", "session", "training"),
     ("audit", "audit_figures", "pipeline", "quantize", "recalibrate", "results_figures"),

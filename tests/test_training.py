@@ -183,6 +183,12 @@ def test_another_seed_gives_another_network(crops, tmp_path, tiny_build, uninter
     assert not same(model.get_weights(), uninterrupted[0].get_weights())
 
 
+def test_processes_that_make_the_batches_change_nothing(crops, tmp_path, tiny_build, uninterrupted):
+    model, progress = train(dataclasses.replace(SMALL, processes=2), crops, tmp_path, verbose=0)
+    assert without_time(progress.history) == without_time(uninterrupted[1].history)
+    assert same(model.get_weights(), uninterrupted[0].get_weights())
+
+
 def test_a_finished_run_is_only_read(crops, tmp_path, tiny_build, monkeypatch):
     model, progress = train(SMALL, crops, tmp_path, verbose=0)
     monkeypatch.setattr(training._Trainer, "run_epoch", None)
