@@ -52,7 +52,7 @@ def loss(labels, outputs):
 
 def _seeing(teacher: keras.Model, size: int) -> keras.Model:
     """A detector's last feature map `(n, h, w, c)` and its logit `(n, 1)`, for windows of `size`; it does not learn."""
-    network = build(teacher.name, size, dropout=0.0)
+    network = build(teacher.name, size, dropout=0.0)  # Keras hands the outer model's `training` on to inner ones
     network.set_weights(teacher.get_weights())
     seeing = keras.Model(network.input, [network.get_layer("pool").input, network.output], name="teacher")
     seeing.trainable = False

@@ -130,15 +130,6 @@ def set_trainable(model: keras.Model, backbone: bool, batch_norm: bool = False) 
         layer.trainable = layer.name in head or (backbone and (batch_norm or not norm))
 
 
-def resized(model: keras.Model, size: int) -> keras.Model:
-    """The same network with the same weights for inputs of another `size`; itself if the size is the same."""
-    if model.input_shape[1] == size:
-        return model
-    other = build(model.name, size, model.get_layer("dropout").rate)
-    other.set_weights(model.get_weights())
-    return other
-
-
 def predict_logits(model: keras.Model, batches: Iterable[np.ndarray]) -> np.ndarray:
     """Logits float32 `(n,)` of uint8 batches `(<= b, size, size, 3)`.
 

@@ -13,7 +13,9 @@ from aiface.quiet import keras
 from aiface.shards import prepare
 from aiface.training import train
 
-SMALL = TrainConfig(init="from-scratch", phases=(Phase(3, 1e-2, 64),), batch_size=4, steps_per_epoch=30, workers=1)
+SMALL = TrainConfig(
+    init="from-scratch", phases=(Phase(3, 1e-2, 64),), batch_size=4, steps_per_epoch=30, dropout=0.0, workers=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,24 +24,25 @@ def crops(make_tree, tmp_path_factory):
     return prepare(scan(make_tree(folder / "tree")), folder / "crops", FakeFinder)
 
 
-def network(features, backbone, size):
+def network(features, backbone, size, dropout):
     image = keras.Input((size, size, 3), dtype="uint8")
     x = features(keras.layers.Rescaling(1 / 255)(image))
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(image, keras.layers.Dense(1, name="logit")(x), name=backbone)
 
 
 def by_colour(backbone, size=256, dropout=0.0, policy="float32"):
     """A teacher that sees the colours of each 32 px square, and a student that could."""
     if backbone == "teacher":
-        return network(keras.layers.AveragePooling2D(32), backbone, size)
-    return network(keras.layers.Conv2D(4, 32, 32, name="conv"), backbone, size)
+        return network(keras.layers.AveragePooling2D(32), backbone, size, dropout)
+    return network(keras.layers.Conv2D(4, 32, 32, name="conv"), backbone, size, dropout)
 
 
 @pytest.fixture
 def teacher(monkeypatch):
     """A network that calls red AI, as `load_detector` gives it."""
-    made = by_colour("teacher")
+    made = by_colour("teacher", dropout=0.5)
     made.get_layer("logit").set_weights([np.array([[6.0], [-3.0], [-3.0]]), np.zeros(1)])
     monkeypatch.setattr(distill, "build", by_colour)
     monkeypatch.setattr(training, "build", by_colour)
@@ -71,7 +74,7 @@ def test_what_was_interrupted_goes_on_to_the_same_weights(crops, teacher, tmp_pa
 
 
 def test_a_taught_model_gives_both_logits_and_what_is_missed(crops, teacher):
-    batches, student = Batches(crops.split("train"), 64, 4, 2, (0, 1)), by_colour("student", 64)
+    batches, student = Batches(crops.split("train"), 64, 4, 2, (0, 1)), by_colour("student", 64, 0.5)
     model = distill.taught(student, teacher, *distill.scale(teacher, batches))
     images, _ = batches[0]
     found = np.asarray(model.predict_on_batch(images))
@@ -79,6 +82,9 @@ def test_a_taught_model_gives_both_logits_and_what_is_missed(crops, teacher):
     at_64.set_weights(teacher.get_weights())
     np.testing.assert_allclose(found[:, 0], np.asarray(student.predict_on_batch(images))[:, 0], atol=1e-5)
     np.testing.assert_allclose(found[:, 1], np.asarray(at_64.predict_on_batch(images))[:, 0], atol=1e-5)
+    learning = np.asarray(model(images, training=True))
+    np.testing.assert_allclose(learning[:, 1:], found[:, 1:], atol=1e-5)  # the teacher drops nothing
+    assert np.abs(learning[:, 0] - found[:, 0]).max() > 1e-3
     model.get_layer("translated").set_weights([np.zeros((1, 1, 4, 3)), np.zeros(3)])
     missed = np.concatenate([np.asarray(model.predict_on_batch(images))[:, 2] for images, _ in batches])
     colours = np.concatenate([images for images, _ in batches]).reshape(8, 2, 32, 2, 32, 3).mean(axis=(2, 4)) / 255

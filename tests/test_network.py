@@ -12,7 +12,6 @@ from aiface.network import (
     build,
     initialise,
     predict_logits,
-    resized,
     set_trainable,
 )
 from aiface.quiet import keras
@@ -112,17 +111,6 @@ def test_the_policy_is_restored_after_an_error():
     with pytest.raises(ValueError, match="Negative dimensions"):
         build("mobilenet_v2", -1, policy="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
-
-
-def test_resized_keeps_the_weights(models):
-    model = models["mobilenet_v2"]
-    other = resized(model, 96)
-    assert other is not model
-    assert other.input_shape == (None, 96, 96, 3)
-    assert other.name == model.name
-    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
-    assert resized(model, SIZE) is model
 
 
 # First weights
