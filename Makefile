@@ -10,7 +10,7 @@
 #                              the README's picture, docs/example.png, anew
 # make lint                    the code's style
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
-# make lock                    requirements.txt anew from requirements.in, and the lock of what make supply runs
+# make lock                    requirements.txt anew from requirements.in and pyproject.toml, and the lock of what make supply runs
 # make supply                  docs/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
 # make test-extras             the tests of what is optional too (web app, Ray, content credentials), in an environment
 #                              of their own
@@ -35,7 +35,7 @@ demo: .venv/done
 	@$(PY) -m aiface.demo --out "$(OUT)" $(if $(VIDEO),--video "$(VIDEO)")
 
 test: .venv/done
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist worksteal
 	@if command -v bats >/dev/null; then bats tests/shell; else echo "shell tests skipped: bats is not installed"; fi
 
 test-extras: .venv-extras/done
@@ -73,7 +73,8 @@ supply: .venv/done .venv-tools/done
 	$(PY) -m benchmarks.supply --out $(DOCS)
 
 lock:
-	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade requirements.in -o requirements.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
+	  pyproject.toml --extra notebooks --extra train --extra dev -o requirements.txt
 	echo 'pip-audit>=2.10,<3' | uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \
 	  - -o requirements-tools.txt
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+import aiface
 from aiface.calibration import Calibration
 from aiface.card import CARD, LANGUAGE, NETWORK
 from aiface.crop import CROP_SIZE
@@ -50,7 +51,7 @@ def _card(
         "calibration": asdict(calibration),
         "training": dict(training),
         "metrics": dict(metrics),
-        "versions": {"python": platform.python_version(), "keras": keras.__version__,
+        "versions": {"aiface": aiface.__version__, "python": platform.python_version(), "keras": keras.__version__,
                      "backend": keras.backend.backend(), "numpy": np.__version__},
         "sha256": model_hash,
     }  # fmt: skip

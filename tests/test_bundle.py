@@ -11,6 +11,7 @@ import pytest
 import scene
 from bundles import CALIBRATION, crops, network, save
 
+import aiface
 from aiface import bundle as bundle_module
 from aiface.bundle import load_network, round_to_half, save_bundle
 from aiface.crop import CROP_VERSION
@@ -41,7 +42,8 @@ def test_the_card_says_what_it_is(bundle):
     assert (card["backbone"], card["crop_version"], card["input_size"]) == ("small", CROP_VERSION, 256)
     assert card["sha256"] == sha256(bundle / "model.keras")
     assert (card["training"], card["metrics"]) == ({"summary": "made by the tests"}, {"auc": 0.9})
-    assert set(card["versions"]) == {"python", "keras", "backend", "numpy"}
+    assert set(card["versions"]) == {"aiface", "python", "keras", "backend", "numpy"}
+    assert card["versions"]["aiface"] == aiface.__version__
     assert card["calibration"] == scene.CALIBRATION
 
 

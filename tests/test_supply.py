@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import tomllib
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -12,14 +13,30 @@ import pytest
 from benchmarks import supply
 from benchmarks.supply import LOCK, ROOT, Requirement, audit, licence, licence_row, locked, to_markdown
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
 
 def test_every_requirement_is_locked_by_hash():
     names = [line for line in LOCK.read_text().splitlines() if re.match(r"[^\s#]", line)]
     assert len(names) == len(locked()) > 100
-    direct = re.findall(r"^([\w-]+)>=", (ROOT / "requirements.in").read_text(), re.MULTILINE)
-    assert len(direct) > 20
+    direct = needed() + [name for extra in ("notebooks", "train", "dev") for name in needed(extra)]
+    assert len(direct) > 25
     assert set(direct) <= {entry.name for entry in locked()}
     assert "pip install --quiet --disable-pip-version-check --require-hashes" in (ROOT / "Makefile").read_text()
+
+
+def needed(extra=None):
+    """The names of what `pip install .` brings, or of what an extra adds."""
+    text = (
+        (ROOT / "requirements.in").read_text() if extra is None else "\n".join(PROJECT["optional-dependencies"][extra])
+    )
+    return re.findall(r"^([\w-]+)>=", text, re.MULTILINE)
+
+
+def test_judging_needs_no_tools_of_training_and_development():
+    others = {name for extra in PROJECT["optional-dependencies"] for name in needed(extra)} - {"tensorflow"}
+    assert {"pytest", "ruff", "jupyter", "jax", "jsonschema"} <= others
+    assert not others & set(needed())
 
 
 def test_a_requirement_without_a_hash_is_seen(tmp_path):
