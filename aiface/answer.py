@@ -12,11 +12,12 @@ from aiface.calibration import Calibration
 from aiface.detector import Detector
 from aiface.embed import data_url, jpeg_url
 from aiface.files import folder_name
+from aiface.labels import Answer
 from aiface.person import Person
 from aiface.pipeline import Analysis
 from aiface.provenance import Provenance
 from aiface.report import annotated, as_html, origin, reasons
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
+from aiface.verdict import Verdict
 from aiface.words import MEANING, NOT_PROOF, WORDS, capital, sentence, sureness
 
 WIDTH = 720  # pixels: as wide as pictures are shown, and so many are sent
@@ -69,10 +70,9 @@ def problem(text: str) -> str:
 
 def live(image: np.ndarray, shown: Sequence[Verdict | None]) -> str:
     """A camera's picture, drawn into already, under the most suspicious of the verdicts shown on people in it."""
-    order = (REAL, INCONCLUSIVE, AI)
     known = [verdict.verdict for verdict in shown if verdict]
     if known:
-        state = max(known, key=order.index)
+        state = max(known, key=Answer.suspicion)
         headline, more = capital(WORDS[state]), _count(len(shown))
     else:
         state, headline = "waiting", "Looking..."
@@ -126,7 +126,7 @@ def _annotated(analysis: Analysis) -> str:
 def _people(analysis: Analysis) -> str:
     judged = list(zip(analysis.people, analysis.verdicts, strict=True))
     # as the timeline chooses: those judged AI, then those seen longest
-    order = sorted(range(len(judged)), key=lambda i: (judged[i][1].verdict != AI, -judged[i][0].looks))
+    order = sorted(range(len(judged)), key=lambda i: (judged[i][1].verdict != Answer.AI, -judged[i][0].looks))
     shown = sorted(order[:PEOPLE])
     more = f"<p>and {len(judged) - PEOPLE} more, who are in the report</p>" if len(judged) > PEOPLE else ""
     parts = "".join(_person(i + 1, *judged[i], analysis.moving) for i in shown)

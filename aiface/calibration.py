@@ -1,12 +1,12 @@
 """From logits to probabilities that mean what they say, and to thresholds with stated error rates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from aiface.errors import DataError
-from aiface.labels import AI, REAL
+from aiface.labels import AI, REAL, Answer, right_answers
 from aiface.logits import expit
 from aiface.stability import spread
 
@@ -15,6 +15,7 @@ AI_RATE = 0.01  # the verdict "ai" is given at this false-positive rate
 MISS_RATE = 0.10  # the verdict "real" is given below the score that at most this share of any set's AI faces is under
 CONFIDENCE = 0.95  # that these rates hold for faces like the validation faces, not for those alone
 STABLE_RATE = 0.95  # of the validation faces that are decided rightly, this share passes for stable
+_ANSWERS = np.array(list(Answer), object)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,26 @@ class Calibration:
         """Calibrated P(AI), float32, of logits of any shape."""
         return _probability(logits, self.temperature)
 
+    def stable(self, spreads: np.ndarray | float) -> np.ndarray:
+        """Whether scores with these spreads (`aiface.stability`), of any shape, can be relied on."""
+        return np.asarray(spreads) <= self.unstable_above
+
+    def answers(self, scores: np.ndarray, spreads: np.ndarray | None = None) -> np.ndarray:
+        """The `Answer` that each score P(AI) stands for, an object array of their shape. No other place decides this.
+
+        spreads: of the scores' shape, where they were measured: what is not `stable` is inconclusive.
+
+        >>> Calibration(1.0, {"0.01": 0.8}, 0.3, 0.2).answers(np.array([0.1, 0.3, 0.8])).tolist()
+        [<Answer.REAL: 'real'>, <Answer.INCONCLUSIVE: 'inconclusive'>, <Answer.AI: 'ai'>]
+        """
+        scores = np.asarray(scores)
+        lean = (scores >= self.ai_from).astype(np.int8) - (scores < self.real_below)  # of no number: neither
+        return _ANSWERS[1 + (lean if spreads is None else lean * self.stable(spreads))]
+
+    def answer(self, score: float, spread: float | None = None) -> Answer:
+        """The same of one score."""
+        return self.answers(np.array([score]), None if spread is None else np.array([spread]))[0]
+
 
 def _probability(logits: np.ndarray, temperature: float) -> np.ndarray:
     return expit(np.asarray(logits, np.float64) / temperature).astype(np.float32)
@@ -74,9 +95,10 @@ def fit(
     ai_from = thresholds[str(AI_RATE)]
     of_ai = labels == AI
     real_below = min(real_until(scores[of_ai], None if groups is None else np.asarray(groups)[of_ai]), ai_from)
-    right = np.where(labels == AI, scores >= ai_from, scores < real_below)
+    fitted = Calibration(temperature, thresholds, real_below, unstable_above=1.0)
+    right = fitted.answers(scores) == right_answers(labels)
     spreads = spread(scores, _probability(view_logits, temperature))[right]
-    return Calibration(temperature, thresholds, real_below, stable_until(spreads))
+    return replace(fitted, unstable_above=stable_until(spreads))
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

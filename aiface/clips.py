@@ -19,11 +19,8 @@ from aiface.errors import AifaceError, DataError
 from aiface.evaluation import bootstrap
 from aiface.faces import FaceFinder
 from aiface.files import is_video
-from aiface.labels import AI, NAMES, REAL, label_of_folder
+from aiface.labels import AI, NAMES, REAL, Answer, label_of_folder
 from aiface.pipeline import Settings, analyze_video
-from aiface.verdict import AI as CALLED_AI
-from aiface.verdict import INCONCLUSIVE
-from aiface.verdict import REAL as CALLED_REAL
 
 TABLE = "clips.csv"
 
@@ -136,10 +133,10 @@ def clip_figures(rows: Sequence[Mapping], resamples: int = 1000, seed: int = 0) 
     figures = {
         "n_real": sum(row["label"] == NAMES[REAL] for row in rows),
         "n_ai": sum(row["label"] == NAMES[AI] for row in rows),
-        "real_called_ai": called[NAMES[REAL], CALLED_AI],
-        "real_inconclusive": called[NAMES[REAL], INCONCLUSIVE],
-        "ai_called_real": called[NAMES[AI], CALLED_REAL],
-        "ai_inconclusive": called[NAMES[AI], INCONCLUSIVE],
+        "real_called_ai": called[NAMES[REAL], Answer.AI],
+        "real_inconclusive": called[NAMES[REAL], Answer.INCONCLUSIVE],
+        "ai_called_real": called[NAMES[AI], Answer.REAL],
+        "ai_inconclusive": called[NAMES[AI], Answer.INCONCLUSIVE],
         "auc": None,
         "intervals": {"auc": None},
     }

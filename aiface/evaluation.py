@@ -7,17 +7,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from aiface.calibration import Calibration
 from aiface.errors import DataError
-from aiface.labels import AI, REAL
+from aiface.labels import AI, REAL, Answer, right_answers
 
 
-def metrics(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
-    """AUC, average precision, equal error rate and, at `threshold`, accuracy and both error rates.
+def metrics(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict[str, float]:
+    """AUC, average precision, equal error rate and, of the answer AI against all others, accuracy and both error
+    rates.
 
     `scores` `(n,)` P(AI), `labels` `(n,)`. Raises `DataError` if a class is missing.
     """
     scores, labels = np.asarray(scores, np.float64), np.asarray(labels)
     _check_classes(labels)
-    called_ai = scores >= threshold
+    called_ai = calibration.answers(scores) == Answer.AI
     return {
         "auc": float(roc_auc_score(labels, scores)),
         "ap": float(average_precision_score(labels, scores)),
@@ -46,7 +47,7 @@ def equal_error_rate(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def by_source(
-    scores: np.ndarray, labels: np.ndarray, sources: Sequence[str], threshold: float
+    scores: np.ndarray, labels: np.ndarray, sources: Sequence[str], calibration: Calibration
 ) -> dict[str, dict[str, float]]:
     """For each AI source its `auc` against all reals, for each real source its `false_positive_rate`.
 
@@ -61,7 +62,7 @@ def by_source(
             truth = np.r_[np.zeros(len(real)), np.ones(len(fakes))]
             row |= {"n_ai": len(fakes), "auc": float(roc_auc_score(truth, np.r_[real, fakes]))}
         if len(own := scores[(sources == source) & (labels == REAL)]):
-            row |= {"n_real": len(own), "false_positive_rate": float(np.mean(own >= threshold))}
+            row |= {"n_real": len(own), "false_positive_rate": float(np.mean(calibration.answers(own) == Answer.AI))}
     return table
 
 
@@ -94,7 +95,7 @@ def figures(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) ->
         "ece": expected_calibration_error(scores, labels),
         "tpr_at_fpr_1": true_positive_rate(scores, labels, 0.01),
         "tpr_at_fpr_01": true_positive_rate(scores, labels, 0.001),
-        "fpr_at_1": float(np.mean(scores[labels == REAL] >= calibration.thresholds["0.01"])),
+        "fpr_at_1": float(np.mean(calibration.answers(scores[labels == REAL]) == Answer.AI)),
         "n_real": int(np.sum(labels == REAL)),
         "n_ai": int(np.sum(labels == AI)),
     }
@@ -163,11 +164,10 @@ def decisions(
     `scores` `(n,)` P(AI), `spreads` `(n,)` how far each moves under mild changes (`Detector.spread`), `labels` `(n,)`.
     The error is None where nothing is decided.
     """
-    called_ai, called_real = scores >= calibration.ai_from, scores < calibration.real_below
-    wrong = np.where(labels == AI, called_real, called_ai)
-    stable = spreads <= calibration.unstable_above
-    kinds = {"thresholds": called_ai | called_real, "with_stability": (called_ai | called_real) & stable}
-    return {
-        kind: {"decided": float(np.mean(decided)), "error": float(np.mean(wrong[decided])) if decided.any() else None}
-        for kind, decided in kinds.items()
-    }
+    kinds = {"thresholds": calibration.answers(scores), "with_stability": calibration.answers(scores, spreads)}
+    return {kind: _decided(answers, labels) for kind, answers in kinds.items()}
+
+
+def _decided(answers: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
+    decided, wrong = answers != Answer.INCONCLUSIVE, answers != right_answers(labels)
+    return {"decided": float(np.mean(decided)), "error": float(np.mean(wrong[decided])) if decided.any() else None}

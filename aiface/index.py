@@ -17,14 +17,14 @@ from aiface.detector import Detector
 from aiface.faces import FaceFinder
 from aiface.files import folder_name, write_json, write_text
 from aiface.inputs import search
+from aiface.labels import Answer
 from aiface.pipeline import Analysis, Settings, finder_name
 from aiface.report import VERSION, write_report
-from aiface.verdict import AI, INCONCLUSIVE, REAL
 from aiface.words import NOT_PROOF, WORDS
 
 SKIPPED = "skipped"
 NEITHER = "neither a picture nor a clip, by its name"
-ORDER = (AI, INCONCLUSIVE, REAL, "error", SKIPPED)
+ORDER = (*reversed(Answer), "error", SKIPPED)
 # with what a kill leaves of a file half written
 OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried)")
 _PAGE = """<!doctype html>

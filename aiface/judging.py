@@ -14,11 +14,10 @@ from aiface.detector import Detector
 from aiface.errors import AifaceError, DataError
 from aiface.faces import Face, FaceFinder
 from aiface.inspection import kind, provenance
-from aiface.overlay import draw, label, live_marks
+from aiface.overlay import draw, live_marks, shown_marks
 from aiface.pipeline import Analysis, Settings, analyze_images, analyze_video
 from aiface.session import Session, Sightings
 from aiface.upload import IMAGE
-from aiface.verdict import INCONCLUSIVE
 from aiface.video import Frame
 
 INTERVAL = 0.25  # seconds between pictures of a clip at least
@@ -142,8 +141,4 @@ class _Camera:
         with self._lock:
             seen = self._session.update(Frame(np.ascontiguousarray(image), time.monotonic() - self._began))
             shown = self._session.shown(seen)
-        marks = [
-            (sighting.box, label(verdict), verdict.verdict) if verdict else (sighting.box, "looking...", INCONCLUSIVE)
-            for (_, sighting), verdict in zip(seen, shown, strict=True)
-        ]
-        return answer.live(draw(image, marks), shown)
+        return answer.live(draw(image, shown_marks(seen, shown)), shown)

@@ -1,14 +1,43 @@
-"""The two classes, in one place. Every score in this package is P(AI), so AI is the positive class.
+"""The two classes and the three answers, in one place. Every score here is P(AI), so AI is the positive class.
+
+A class is a number, what a face is; an answer is a word, what is said of it.
 
 >>> label_of_folder("fake") == AI
 True
+>>> max(Answer.REAL, Answer.INCONCLUSIVE, key=Answer.suspicion)
+<Answer.INCONCLUSIVE: 'inconclusive'>
 """
+
+from enum import StrEnum
+
+import numpy as np
 
 REAL, AI = 0, 1
 NAMES = ("real", "ai")
 FOLDERS = {"real": REAL, "fake": AI, "ai": AI}
 
 
+class Answer(StrEnum):
+    """What is said of a face, a person or an input, the least suspicious first."""
+
+    REAL = "real"
+    INCONCLUSIVE = "inconclusive"
+    AI = "ai"
+
+    def suspicion(self) -> int:
+        """Its place in that order."""
+        return list(Answer).index(self)
+
+
 def label_of_folder(name: str) -> int | None:
     """The label that a folder's name stands for, or None if it stands for none."""
     return FOLDERS.get(name.lower())
+
+
+def right_answers(labels: np.ndarray) -> np.ndarray:
+    """The answers that are right for faces of the classes `labels`, of any shape, to compare answers with.
+
+    >>> right_answers(np.array([REAL, AI])).tolist()
+    ['real', 'ai']
+    """
+    return np.where(np.asarray(labels) == AI, Answer.AI, Answer.REAL)

@@ -8,21 +8,27 @@ import numpy as np
 from PIL import Image
 
 from aiface.files import atomic_path, read_image
+from aiface.labels import Answer
 from aiface.person import Person
 from aiface.pipeline import Analysis
 from aiface.session import Session, Sightings
 from aiface.trail import LINGER, Box
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Verdict
+from aiface.verdict import Verdict
 from aiface.video import open_video
 from aiface.writer import VideoWriter
 
-COLOURS = {REAL: (34, 139, 87), AI: (200, 30, 60), INCONCLUSIVE: (150, 110, 0)}  # white text reads well on each
-Mark = tuple[Box, str, str]  # where, what to write, and the verdict
+COLOURS = {
+    Answer.REAL: (34, 139, 87),
+    Answer.AI: (200, 30, 60),
+    Answer.INCONCLUSIVE: (150, 110, 0),
+}  # white text reads well on each
+Mark = tuple[Box, str, Answer]  # where, what to write, and the verdict
+WORDS = {Answer.REAL: "real", Answer.AI: "AI", Answer.INCONCLUSIVE: "inconclusive"}
 
 
 def label(verdict: Verdict) -> str:
     """A verdict in a few words: `AI 0.97`."""
-    word = {REAL: "real", AI: "AI", INCONCLUSIVE: "inconclusive"}[verdict.verdict]
+    word = WORDS[verdict.verdict]
     return word if verdict.score is None else f"{word} {verdict.score:.2f}"
 
 
@@ -31,8 +37,13 @@ def live_marks(seen: Sightings, session: Session) -> list[Mark]:
 
     Scores each face seen, so whoever calls it sees to the time that it takes.
     """
-    shown = [(sighting.box, verdict) for (_, sighting), verdict in zip(seen, session.shown(seen), strict=True)]
-    return [(box, label(v), v.verdict) if v else (box, "looking...", INCONCLUSIVE) for box, v in shown]
+    return shown_marks(seen, session.shown(seen))
+
+
+def shown_marks(seen: Sightings, shown: Sequence[Verdict | None]) -> list[Mark]:
+    """The same, with what is `shown` of each person known."""
+    pairs = [(sighting.box, verdict) for (_, sighting), verdict in zip(seen, shown, strict=True)]
+    return [(box, label(v), v.verdict) if v else (box, "looking...", Answer.INCONCLUSIVE) for box, v in pairs]
 
 
 def draw(image: np.ndarray, marks: Iterable[Mark], corner: str = "") -> np.ndarray:

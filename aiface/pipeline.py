@@ -16,11 +16,12 @@ from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces import FaceFinder
 from aiface.files import is_image, read_image
 from aiface.inputs import list_inputs
+from aiface.labels import Answer
 from aiface.moments import MOMENTS
 from aiface.person import Person, sight
 from aiface.session import Session, Sightings
 from aiface.trail import Trail
-from aiface.verdict import INCONCLUSIVE, MIN_FACES, Verdict, judge_input, judge_person
+from aiface.verdict import MIN_FACES, Verdict, judge_input, judge_person
 from aiface.video import Frame, open_video, sample
 from aiface.writer import VideoWriter
 
@@ -68,7 +69,7 @@ class Analysis:
     moving: bool = False
     people: list[Person] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    verdict: Verdict = field(default_factory=lambda: Verdict(INCONCLUSIVE, None))
+    verdict: Verdict = field(default_factory=lambda: Verdict(Answer.INCONCLUSIVE, None))
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0

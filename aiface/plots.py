@@ -9,12 +9,11 @@ from matplotlib.ticker import MaxNLocator
 
 from aiface.calibration import Calibration
 from aiface.explain import overlay_heat
-from aiface.labels import AI, NAMES, REAL
+from aiface.labels import AI, NAMES, REAL, Answer
 from aiface.overlay import COLOURS
 from aiface.overlay import label as verdict_label
 from aiface.person import Person
 from aiface.pipeline import Analysis
-from aiface.verdict import AI as JUDGED_AI
 from aiface.verdict import Verdict
 
 PEOPLE = 12  # of a clip shown in a figure
@@ -65,7 +64,7 @@ def performance(scores: np.ndarray, labels: np.ndarray, calibration: Calibration
     figure = Figure(figsize=(13, 4), layout="constrained")
     roc, matrix, histogram = figure.subplots(1, 3)
     _roc(roc, scores, labels)
-    _confusion(matrix, scores, labels, calibration.ai_from)
+    _confusion(matrix, scores, labels, calibration)
     _histogram(histogram, scores, labels, calibration)
     return figure
 
@@ -80,15 +79,15 @@ def _roc(axes, scores: np.ndarray, labels: np.ndarray) -> None:
     axes.set_title(f"ROC, AUC {roc_auc_score(labels, scores):.3f}")
 
 
-def _confusion(axes, scores: np.ndarray, labels: np.ndarray, threshold: float) -> None:
+def _confusion(axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
     from sklearn.metrics import confusion_matrix
 
-    counts = confusion_matrix(labels, scores >= threshold, labels=(REAL, AI))
+    counts = confusion_matrix(labels, calibration.answers(scores) == Answer.AI, labels=(REAL, AI))
     axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Greys", vmin=0, vmax=1.6)
     for (row, column), number in np.ndenumerate(counts):
         axes.text(column, row, number, ha="center", va="center", fontsize=13)
     axes.set(xticks=(0, 1), xticklabels=("not called AI", "called AI"), yticks=(0, 1), yticklabels=NAMES)
-    axes.set_title(f"at the threshold {threshold:.2f}")
+    axes.set_title(f"at the threshold {calibration.ai_from:.2f}")
 
 
 def _histogram(axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
@@ -154,4 +153,4 @@ def gallery(people: Sequence[Person], verdicts: Sequence[Verdict], heats: Sequen
 def _chosen(people: Sequence[Person], verdicts: Sequence[Verdict]) -> list[int]:
     """Indices of the people to show, among those of whom crops were kept, in their order."""
     kept = [index for index, person in enumerate(people) if person.gallery]
-    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].verdict == JUDGED_AI, people[i].looks)))
+    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].verdict == Answer.AI, people[i].looks)))

@@ -34,9 +34,9 @@ def recalibrate(folder: str | Path, crops: CropSet) -> Calibration:
     card["metrics"] = {"valid": validation_auc(logits, valid)}
     if set(test.labels.tolist()) == {REAL, AI}:
         scores = fitted.probability(np.concatenate([detector.logits(batch) for batch in test.batches()]))
-        card["metrics"]["test"] = metrics(scores, test.labels, fitted.ai_from) | {
+        card["metrics"]["test"] = metrics(scores, test.labels, fitted) | {
             "groups": validation_auc(scores, test),
-            "sources": by_source(scores, test.labels, test.sources, fitted.ai_from),
+            "sources": by_source(scores, test.labels, test.sources, fitted),
         }
     write_json(folder / CARD, card)
     return fitted

@@ -11,13 +11,14 @@ import numpy as np
 from aiface.crop import crop_face
 from aiface.detector import Detector
 from aiface.faces import FaceFinder
+from aiface.labels import Answer
 from aiface.moments import MOMENTS, Moments
 from aiface.person import Person, sight
 from aiface.spans import ai_spans
 from aiface.steady import Steady
 from aiface.tracking import ShotDetector, Tracker
 from aiface.trail import Trail
-from aiface.verdict import AI, INCONCLUSIVE, Sighting, Verdict, judge_person
+from aiface.verdict import Sighting, Verdict, judge_person
 from aiface.video import Frame
 
 GALLERIES = 32  # people of whom crops are kept: a film has thousands
@@ -169,11 +170,11 @@ class Session:
     def _final(self, person: Person) -> Verdict:
         calibration, verdict = self._detector.calibration, self.judge(person)
         spans = ai_spans(person.moments, calibration, person.first_time, person.last_time) if self.moving else ()
-        if verdict.verdict == INCONCLUSIVE and not spans:
+        if verdict.verdict == Answer.INCONCLUSIVE and not spans:
             return verdict
         spread = self._spread(person)
         verdict = judge_person(person.sightings, calibration, self.moving, spread)
-        stable = spread is None or spread <= calibration.unstable_above
+        stable = spread is None or calibration.stable(spread)
         return replace(verdict, ai_spans=spans if stable else ())
 
     def _spread(self, person: Person) -> float | None:
@@ -189,4 +190,4 @@ class Session:
 def _least(people: dict[int, Person]) -> Person | None:
     """Of those who left the one who matters least: not judged AI, and seen least."""
     left = [person for person in people.values() if person.verdict]
-    return min(left, key=lambda person: (person.verdict.verdict == AI, person.looks), default=None)
+    return min(left, key=lambda person: (person.verdict.verdict == Answer.AI, person.looks), default=None)

@@ -6,6 +6,7 @@ from itertools import groupby, pairwise
 import numpy as np
 
 from aiface.calibration import Calibration
+from aiface.labels import Answer
 from aiface.verdict import MIN_FACES, Sighting, pool
 
 Spans = tuple[tuple[float, float], ...]
@@ -17,15 +18,15 @@ def ai_spans(sightings: Iterable[Sighting], calibration: Calibration, first: flo
     sightings: scored looks in the order of time. first, last: when the person was first and last seen, in seconds.
 
     Each usable look is pooled with its neighbours, three in all, as no fewer make a verdict; with fewer than three
-    there are no spans. It stands for the time that is nearer to it than to another. Where its pooled score reaches
-    `ai_from` that time looks generated, and such times that touch are one span.
+    there are no spans. It stands for the time that is nearer to it than to another. Where the answer to its
+    pooled score is AI that time looks generated, and such times that touch are one span.
     """
     usable = [sighting for sighting in sightings if sighting.flaw is None]
     if len(usable) < MIN_FACES:
         return ()
     scores = np.array([sighting.score for sighting in usable])
     starts = np.clip(np.arange(len(usable)) - MIN_FACES // 2, 0, len(usable) - MIN_FACES)
-    high = [pool(scores[start : start + MIN_FACES]) >= calibration.ai_from for start in starts]
+    high = calibration.answers(np.array([pool(scores[at : at + MIN_FACES]) for at in starts])) == Answer.AI
     borders = [first, *((a.time + b.time) / 2 for a, b in pairwise(usable)), last]
     runs = [(found, list(indices)) for found, indices in groupby(range(len(usable)), key=high.__getitem__)]
     return tuple((borders[run[0]], borders[run[-1] + 1]) for found, run in runs if found)

@@ -4,16 +4,18 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from aiface.calibration import Calibration
+from aiface.labels import Answer
 from aiface.logits import expit, logit
-from aiface.verdict import AI, CLIP, INCONCLUSIVE, MIN_FACES, REAL, Sighting, Verdict, decide, judge_person
+from aiface.verdict import CLIP, MIN_FACES, Sighting, Verdict, judge_person
 
 RECENT = 2.0  # seconds of looks that are pooled, so that a face that changes is noticed
 LOOKS = 2 * MIN_FACES  # at least so many, however slowly they come
 MOST = 64  # and at most
 MARGIN = 1.0  # in logits: a pooled score this far beyond a threshold changes the verdict at once
 HOLD = 3.0  # seconds: one that stays beyond it by less does so after this time
-_ORDER = (REAL, INCONCLUSIVE, AI)
 
 
 @dataclass
@@ -55,11 +57,11 @@ class Steady:
         """Let go of a person who won't come again."""
         self._watched.pop(id, None)
 
-    def _within_reach(self, shown: str, score: float) -> str:
+    def _within_reach(self, shown: Answer, score: float) -> Answer:
         """The verdict nearest to the one shown that a score within the margin of this one gives."""
         at = logit(min(max(score, CLIP), 1 - CLIP))
-        low, high = (_ORDER.index(decide(expit(at + by), self._calibration)) for by in (-MARGIN, MARGIN))
-        return _ORDER[min(max(_ORDER.index(shown), low), high)]
+        low, high = self._calibration.answers(expit(at + np.array((-MARGIN, MARGIN))))
+        return min(max(shown, low, key=Answer.suspicion), high, key=Answer.suspicion)
 
 
 def _recent(looks: deque[Sighting], sighting: Sighting) -> Sequence[Sighting]:

@@ -10,9 +10,8 @@ import numpy as np
 
 from aiface.calibration import Calibration
 from aiface.crop import Quad
+from aiface.labels import Answer
 from aiface.logits import expit, logit
-
-REAL, AI, INCONCLUSIVE = "real", "ai", "inconclusive"
 
 MIN_SIDE = 64  # pixels of the source under the crop: training never saw less
 MIN_SHARPNESS = 1.5  # of `aiface.crop.sharpness`: half the faces fall below it at the heaviest blur of training
@@ -27,7 +26,6 @@ TOO_FEW = f"too few frames (under {MIN_FACES} usable)"
 BETWEEN = "the score lies between the thresholds"
 UNSTABLE = "unstable: the score moves when the face is mirrored or re-encoded"
 _UNJUDGED = {NO_FACE, TOO_SMALL, TOO_BLURRED, TOO_FEW}
-_SUSPICION = (REAL, INCONCLUSIVE, AI)
 
 
 @dataclass(slots=True)
@@ -66,7 +64,7 @@ class Verdict:
     ai_spans: when in a clip the person looks generated, pairs of start and end in seconds (`aiface.spans`).
     """
 
-    verdict: str
+    verdict: Answer
     score: float | None
     interval: tuple[float, float] | None = None
     faces: int = 0
@@ -74,7 +72,7 @@ class Verdict:
     ai_spans: tuple[tuple[float, float], ...] = ()
 
 
-_NOBODY = Verdict(INCONCLUSIVE, None, reasons=(NO_FACE,))
+_NOBODY = Verdict(Answer.INCONCLUSIVE, None, reasons=(NO_FACE,))
 
 
 def judge_person(
@@ -93,15 +91,12 @@ def judge_person(
     interval = tuple(map(float, np.quantile(scores, (0.1, 0.9)))) if len(scores) > 1 else None
     if not usable:
         reasons = tuple(sorted({s.flaw for s in sightings}))
-        return Verdict(INCONCLUSIVE, pooled, interval, 0, reasons)
+        return Verdict(Answer.INCONCLUSIVE, pooled, interval, 0, reasons)
     if moving and len(usable) < MIN_FACES:
-        return Verdict(INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
-    verdict, reasons = decide(pooled, calibration), ()
-    if verdict == INCONCLUSIVE:
-        reasons = (BETWEEN,)
-    elif spread is not None and spread > calibration.unstable_above:
-        verdict, reasons = INCONCLUSIVE, (UNSTABLE,)
-    return Verdict(verdict, pooled, interval, len(usable), reasons)
+        return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
+    answer = calibration.answer(pooled, spread)
+    reason = BETWEEN if answer == calibration.answer(pooled) else UNSTABLE
+    return Verdict(answer, pooled, interval, len(usable), (reason,) if answer == Answer.INCONCLUSIVE else ())
 
 
 def pool(scores: np.ndarray) -> float:
@@ -115,13 +110,6 @@ def pool(scores: np.ndarray) -> float:
     return float(expit(np.sort(logit(np.clip(scores, CLIP, 1 - CLIP)))[cut : len(scores) - cut].mean()))
 
 
-def decide(score: float, calibration: Calibration) -> str:
-    """The answer that a score stands for."""
-    if score >= calibration.ai_from:
-        return AI
-    return REAL if score < calibration.real_below else INCONCLUSIVE
-
-
 def judge_input(people: Sequence[Verdict]) -> Verdict:
     """The verdict on an image or a clip: its most suspicious person's, by verdict and then by score.
 
@@ -131,4 +119,4 @@ def judge_input(people: Sequence[Verdict]) -> Verdict:
     if not people:
         return _NOBODY
     judged = [person for person in people if not _UNJUDGED & set(person.reasons)]
-    return max(judged or people, key=lambda person: (_SUSPICION.index(person.verdict), person.score))
+    return max(judged or people, key=lambda person: (person.verdict.suspicion(), person.score))

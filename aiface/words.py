@@ -3,23 +3,12 @@
 from math import ceil, floor
 
 from aiface.calibration import Calibration
+from aiface.labels import Answer
 from aiface.person import Person
 from aiface.pipeline import Analysis
-from aiface.verdict import (
-    AI,
-    BETWEEN,
-    INCONCLUSIVE,
-    MIN_SIDE,
-    NO_FACE,
-    REAL,
-    TOO_BLURRED,
-    TOO_FEW,
-    TOO_SMALL,
-    UNSTABLE,
-    Verdict,
-)
+from aiface.verdict import BETWEEN, MIN_SIDE, NO_FACE, TOO_BLURRED, TOO_FEW, TOO_SMALL, UNSTABLE, Verdict
 
-WORDS = {REAL: "looks real", AI: "looks AI-generated", INCONCLUSIVE: "inconclusive"}
+WORDS = {Answer.REAL: "looks real", Answer.AI: "looks AI-generated", Answer.INCONCLUSIVE: "inconclusive"}
 NOT_PROOF = (
     "This is a statistical judgement, not proof. Another generator, heavy compression or an edit can fool it either "
     "way: weigh it together with where the picture comes from."
@@ -30,11 +19,12 @@ LIMITS = (
     "detector will get past it."
 )
 MEANING = {
-    AI: "The detector finds in it what it learnt from generated faces, and finds so much of it in few real ones.",
-    REAL: "The detector finds in it little of what it learnt from generated faces. A new kind of generator may leave "
-    "none.",
-    INCONCLUSIVE: "The detector can't tell. That is an answer of its own: neither that a face is real nor that it is "
-    "generated.",
+    Answer.AI: "The detector finds in it what it learnt from generated faces, and finds so much of it in few real "
+    "ones.",
+    Answer.REAL: "The detector finds in it little of what it learnt from generated faces. A new kind of generator may "
+    "leave none.",
+    Answer.INCONCLUSIVE: "The detector can't tell. That is an answer of its own: neither that a face is real nor that "
+    "it is generated.",
 }
 PLAIN = {
     NO_FACE: "No face was found. The detector judges faces and nothing else.",
@@ -55,7 +45,7 @@ def sureness(verdict: Verdict, calibration: Calibration) -> str:
     """How sure a verdict is, for people who never heard of a score; nothing where there was nothing to judge."""
     if verdict.score is None:
         return ""
-    if verdict.verdict == INCONCLUSIVE and BETWEEN not in verdict.reasons:
+    if verdict.verdict == Answer.INCONCLUSIVE and BETWEEN not in verdict.reasons:
         return (
             f"There is a score, {verdict.score:.2f} on a scale from 0 (real) to 1 (AI-generated), but for the reason "
             "above it does not count here."

@@ -19,12 +19,12 @@ from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from aiface.batches import groups
-from aiface.calibration import Calibration, fit
+from aiface.calibration import AI_RATE, Calibration, fit
 from aiface.config import Phase, TrainConfig
 from aiface.detector import load_detector
 from aiface.evaluation import expected_calibration_error
 from aiface.files import WEIGHTS, write_json, write_text
-from aiface.labels import AI, REAL
+from aiface.labels import REAL, Answer, right_answers
 from aiface.network import BACKBONES, predict_logits
 from aiface.quiet import keras
 from aiface.results import markdown_table
@@ -86,8 +86,8 @@ def measure(model: keras.Model, crops: CropSet, row: Row) -> dict:
         "auc": {str(name): auc(logits, test.labels, names == name) for name in np.unique(names)},
         "degraded": degraded(model, test, np.isin(names, PAIR)),
         "threshold": row.threshold,
-        "raw": decisions(expit(logits.astype(np.float64)), test.labels, row.threshold, row.threshold),
-        "calibrated": calibrated(logits, test.labels, calibration),
+        "raw": decisions(expit(logits.astype(np.float64)), test.labels, _raw(row.threshold)),
+        "calibrated": decisions(calibration.probability(logits), test.labels, calibration),
     }
 
 
@@ -122,21 +122,19 @@ def _batches(crops: CropSet, spoil) -> Iterator[np.ndarray]:
             yield np.stack([spoil(crops[i]) for i in index])
 
 
-def calibrated(logits: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict:
-    """Decisions by the stored thresholds, with the right to say inconclusive."""
-    scores = calibration.probability(logits)
-    return decisions(scores, labels, calibration.real_below, calibration.ai_from)
+def _raw(threshold: float) -> Calibration:
+    """One threshold, with no right to say inconclusive."""
+    return Calibration(1.0, {str(AI_RATE): threshold}, threshold, 1.0)
 
 
-def decisions(scores: np.ndarray, labels: np.ndarray, real_below: float, ai_from: float) -> dict:
+def decisions(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict:
     """What comes of two thresholds: `decided` share, `error` among it, `real_called_ai`, and the scores' `ece`."""
-    called_ai, called_real = scores >= ai_from, scores < real_below
-    wrong = (called_ai & (labels == REAL)) | (called_real & (labels == AI))
-    decided = called_ai | called_real
+    answers = calibration.answers(scores)
+    decided, wrong = answers != Answer.INCONCLUSIVE, answers != right_answers(labels)
     return {
         "decided": float(decided.mean()),
-        "error": float(wrong.sum() / max(1, decided.sum())),
-        "real_called_ai": float(called_ai[labels == REAL].mean()),
+        "error": float((wrong & decided).sum() / max(1, decided.sum())),
+        "real_called_ai": float((answers[labels == REAL] == Answer.AI).mean()),
         "ece": expected_calibration_error(scores, labels),
     }
 

@@ -24,11 +24,10 @@ from aiface.detector import Detector, load_detector
 from aiface.errors import AifaceError
 from aiface.faces import FaceFinder, load_finder
 from aiface.files import WEIGHTS
-from aiface.labels import AI, REAL
+from aiface.labels import AI, REAL, Answer, right_answers
 from aiface.pipeline import Settings, analyze_video
 from aiface.results import markdown_table
-from aiface.verdict import AI as CALLED_AI
-from aiface.verdict import CLIP, INCONCLUSIVE, MIN_FACES, TRIM, decide
+from aiface.verdict import CLIP, MIN_FACES, TRIM
 
 TOP = (1, 3, 5, 8)
 TRIMMED = "trimmed mean"
@@ -90,9 +89,8 @@ def table(clips: Sequence[Scored], calibration: Calibration) -> str:
 
 
 def _figures(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> list:
-    called = np.array([decide(score, calibration) for score in scores])
-    unsure = called == INCONCLUSIVE
-    right = ~unsure & ((called == CALLED_AI) == (labels == AI))
+    answers = calibration.answers(scores)
+    unsure, right = answers == Answer.INCONCLUSIVE, answers == right_answers(labels)
     auc = f"{roc_auc_score(labels, scores):.2f}" if {REAL, AI} == set(labels.tolist()) else "one class"
     return [auc, f"{log_loss(scores, labels):.2f}", int(right.sum()), int(unsure.sum()), int((~right & ~unsure).sum())]
 

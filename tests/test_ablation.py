@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from aiface.calibration import Calibration
 from aiface.faces import load_finder
 from aiface.files import WEIGHTS
 from aiface.labels import AI, REAL
@@ -81,7 +82,7 @@ def test_meso4_is_the_papers():
 )
 def test_decisions(real_below, ai_from, decided, error, real_called_ai):
     scores, labels = np.array([0.1, 0.6, 0.4, 0.9]), np.array([REAL, REAL, AI, AI])
-    found = decisions(scores, labels, real_below, ai_from)
+    found = decisions(scores, labels, Calibration(1.0, {"0.01": ai_from}, real_below, 1.0))
     expected = {"decided": decided, "error": error, "real_called_ai": real_called_ai}
     assert {key: found[key] for key in expected} == pytest.approx(expected)
 

@@ -28,6 +28,7 @@ from aiface import answer, app, judging, verdict, words
 from aiface.__main__ import main
 from aiface.errors import DataError
 from aiface.judging import GONE, Live, Shared, judge
+from aiface.labels import Answer
 from aiface.pipeline import Analysis
 from aiface.provenance import ABSENCE, Credentials, Provenance
 from aiface.upload import FORGOTTEN, IMAGE, VIDEO, Uploads, kind
@@ -97,7 +98,7 @@ def test_the_report_is_in_the_page(tmp_path):
 
 @pytest.mark.parametrize(("reason", "plain"), [*words.PLAIN.items(), ("another reason <b>", "another reason <b>")])
 def test_reasons_are_plain(reason, plain):
-    judged = verdict.Verdict(verdict.INCONCLUSIVE, None, reasons=(reason,))
+    judged = verdict.Verdict(Answer.INCONCLUSIVE, None, reasons=(reason,))
     page = Page(answer.result(Analysis(EVIL, verdict=judged), scene.detector(), NOTHING_SAID))
     assert f"Why:{plain}" in page.text.replace("Why: ", "Why:")
     assert "b" not in {tag for tag, _ in page.tags}

@@ -16,8 +16,7 @@ from aiface.calibration import (
     threshold_at,
 )
 from aiface.errors import DataError
-from aiface.labels import AI, REAL
-from aiface.verdict import decide
+from aiface.labels import AI, REAL, Answer, right_answers
 
 THRESHOLDS = {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}
 
@@ -158,7 +157,7 @@ def test_high_logits_are_ai():
     calibration = fit_still(3 * logits, labels)
     scores = calibration.probability(np.array([-30.0, 30.0]))
     assert scores[0] < 0.01 < 0.99 < scores[1]
-    assert [decide(float(score), calibration) for score in scores] == ["real", "ai"]
+    assert calibration.answers(scores).tolist() == [Answer.REAL, Answer.AI]
 
 
 @pytest.mark.parametrize("size", [(), (3,), (2, 3)])
@@ -211,6 +210,45 @@ def test_a_calibration_makes_sense_or_is_none(temperature, thresholds, real_belo
         Calibration(temperature, thresholds, real_below, 0.2)
 
 
+WORDS = {"r": Answer.REAL, "?": Answer.INCONCLUSIVE, "a": Answer.AI}
+
+
+@pytest.mark.parametrize(
+    ("scores", "spreads", "expected"),
+    [
+        ((), None, ""),
+        ((0.0, 0.299, 0.3, 0.5, 0.799, 0.8, 1.0), None, "rr???aa"),  # P(AI): the higher, the more suspicious
+        ((0.0, 0.3, 0.8), (0.0, 0.0, 0.0), "r?a"),
+        ((0.0, 0.3, 0.8), (0.2, 0.2, 0.2), "r?a"),
+        ((0.0, 0.3, 0.8), (0.21, 0.21, 0.21), "???"),
+        ((0.0, 0.0, 1.0, 1.0), (0.1, 1.0, 0.1, 1.0), "r?a?"),
+        ((np.nan, -np.inf, np.inf), None, "?ra"),  # of no number nothing is said
+        ((0.0, 1.0), (np.nan, np.nan), "??"),
+    ],
+)
+@pytest.mark.parametrize("number", [np.float32, np.float64])
+def test_answers(scores, spreads, expected, number):
+    calibration = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.2)
+    scores, spreads = np.array(scores, number), None if spreads is None else np.array(spreads, number)
+    found = calibration.answers(scores, spreads)
+    assert found.dtype == object
+    assert [*found] == [WORDS[letter] for letter in expected]
+    assert all(type(answer) is Answer for answer in found)
+
+
+@pytest.mark.parametrize(
+    ("score", "spread", "expected"),
+    [(0.1, None, Answer.REAL), (0.1, 0.3, Answer.INCONCLUSIVE), (0.5, 0.1, Answer.INCONCLUSIVE), (0.9, 0.2, Answer.AI)],
+)
+def test_one_answer(score, spread, expected):
+    assert Calibration(1.0, {"0.01": 0.8}, 0.3, 0.2).answer(score, spread) is expected
+
+
+def test_answers_have_the_scores_shape():
+    calibration = Calibration(1.0, THRESHOLDS, 0.3, 0.2)
+    assert calibration.answers(np.zeros((2, 3))).shape == (2, 3)
+
+
 @pytest.mark.parametrize("unstable_above", [-0.01, 1.01, np.nan])
 def test_a_spread_lies_between_0_and_1(unstable_above):
     with pytest.raises(ValueError, match="expected 0 <= unstable_above <= 1"):
@@ -234,8 +272,7 @@ def test_stable_until(spreads, expected):
 
 def right(logits, labels, calibration):
     """Which faces are decided as they are labelled."""
-    answers = [decide(float(score), calibration) for score in calibration.probability(logits)]
-    return np.array([answer == ("real", "ai")[label] for answer, label in zip(answers, labels, strict=True)])
+    return calibration.answers(calibration.probability(logits)) == right_answers(labels)
 
 
 def spreads(logits, view_logits, calibration):

@@ -23,7 +23,6 @@ from aiface.files import read_image, sha256
 from aiface.network import predict_logits
 from aiface.quiet import keras
 from aiface.stability import both_sides, views
-from aiface.verdict import decide
 
 EXACT = (("keras", "auto"), ("openvino", "f32"))
 EVERY = (*EXACT, ("openvino", "auto"))
@@ -113,7 +112,7 @@ def test_a_high_logit_is_ai(tmp_path, logit, verdict, choice):
     loaded = load_detector(save(tmp_path / "bundle", model), *choice)
     (score,) = loaded.score(crops(1))
     assert score == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-3)
-    assert decide(float(score), loaded.calibration) == verdict
+    assert loaded.calibration.answer(score) == verdict
 
 
 @pytest.mark.parametrize("choice", EVERY)

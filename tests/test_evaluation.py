@@ -18,6 +18,8 @@ from aiface.evaluation import (
 )
 from aiface.labels import AI, REAL
 
+EVEN, AT_55 = (Calibration(1.0, {"0.01": at}, 0.3, 1.0) for at in (0.5, 0.55))
+
 
 def faces(n=500, seed=0):
     rng = np.random.default_rng(seed)
@@ -28,7 +30,7 @@ def faces(n=500, seed=0):
 @pytest.mark.parametrize("seed", range(4))
 def test_metrics_against_brute_force(seed):
     scores, labels = faces(seed=seed)
-    found = metrics(scores, labels, 0.55)
+    found = metrics(scores, labels, AT_55)
     reals, fakes = scores[labels == REAL], scores[labels == AI]
     wins = (fakes[:, None] > reals) + 0.5 * (fakes[:, None] == reals)
     assert found["auc"] == pytest.approx(wins.mean())  # Mann and Whitney
@@ -48,11 +50,11 @@ def test_metrics_against_brute_force(seed):
     ids=["right way round", "wrong way round", "no idea"],
 )
 def test_a_high_score_means_ai(scores, labels, auc):
-    assert metrics(np.array(scores), np.array(labels), 0.5)["auc"] == auc
+    assert metrics(np.array(scores), np.array(labels), EVEN)["auc"] == auc
 
 
 def test_a_score_at_the_threshold_is_called_ai():
-    found = metrics(np.array((0.5, 0.5)), np.array((REAL, AI)), 0.5)
+    found = metrics(np.array((0.5, 0.5)), np.array((REAL, AI)), EVEN)
     assert (found["false_positive_rate"], found["false_negative_rate"]) == (1.0, 0.0)
 
 
@@ -82,7 +84,7 @@ def test_by_source():
     scores = np.array((0.1, 0.3, 0.6, 0.2, 0.9, 0.2, 0.7))
     labels = np.array((REAL, REAL, REAL, REAL, AI, AI, AI))
     sources = ("photos", "photos", "photos", "mixed", "gan", "gan", "mixed")
-    assert by_source(scores, labels, sources, 0.5) == {
+    assert by_source(scores, labels, sources, EVEN) == {
         "gan": {"n_ai": 2, "auc": pytest.approx((4 + 1.5) / 8)},
         "mixed": {"n_ai": 1, "auc": 1.0, "n_real": 1, "false_positive_rate": 0.0},
         "photos": {"n_real": 3, "false_positive_rate": pytest.approx(1 / 3)},
@@ -92,19 +94,19 @@ def test_by_source():
 @pytest.mark.parametrize("labels", [(AI, AI), (REAL, REAL), (REAL, 2)])
 def test_a_missing_class_is_refused(labels):
     with pytest.raises(DataError, match="expected scores of both classes"):
-        metrics(np.array((0.1, 0.2)), np.array(labels), 0.5)
+        metrics(np.array((0.1, 0.2)), np.array(labels), EVEN)
 
 
 @pytest.mark.parametrize("labels", [(AI, AI), (REAL, REAL)])
 def test_by_source_of_one_class(labels):
     with pytest.raises(DataError, match="expected scores of both classes"):
-        by_source(np.array((0.1, 0.2)), np.array(labels), ("a", "b"), 0.5)
+        by_source(np.array((0.1, 0.2)), np.array(labels), ("a", "b"), EVEN)
 
 
 def test_summary_table():
     scores, labels = np.array((0.1, 0.6, 0.4, 0.9)), np.array((REAL, REAL, AI, AI))
-    measured = metrics(scores, labels, 0.5)
-    measured["sources"] = by_source(scores, labels, ("photos", "photos", "gan", "gan"), 0.5)
+    measured = metrics(scores, labels, EVEN)
+    measured["sources"] = by_source(scores, labels, ("photos", "photos", "gan", "gan"), EVEN)
     assert summary_table(measured).splitlines() == [
         "| test faces | real | AI | AUC | called AI though real |",
         "|---|---|---|---|---|",

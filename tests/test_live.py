@@ -15,10 +15,10 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from aiface import live as live_module
 from aiface.errors import VideoError
 from aiface.frames import Frame
+from aiface.labels import Answer
 from aiface.live import LATE, SLOWEST, TICK, Judge, Meter, live, paced
 from aiface.overlay import COLOURS, draw
 from aiface.session import Session
-from aiface.verdict import AI, REAL
 from aiface.video import open_video
 from aiface.window import Window
 
@@ -64,7 +64,7 @@ def test_a_clip_is_shown_judged_and_ends_at_its_own_pace(clip, shown):
     assert time.monotonic() - began >= 1.9
     assert 5 <= len(shown) <= 60
     assert shown[-1].shape == (HEIGHT, WIDTH, 3)
-    for column, verdict in ((20, AI), (180, REAL)):
+    for column, verdict in ((20, Answer.AI), (180, Answer.REAL)):
         edge = shown[-1][80:130, column].astype(int)
         assert np.abs(np.median(edge, axis=0) - COLOURS[verdict]).max() < 40
     assert (shown[-1][2:14, :60] == 0).all(axis=2).any()  # frames a second and latency, on black

@@ -8,6 +8,7 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface import overlay
 from aiface.errors import VideoError
+from aiface.labels import Answer
 from aiface.overlay import (
     COLOURS,
     annotate,
@@ -22,7 +23,7 @@ from aiface.person import Person
 from aiface.pipeline import Settings, analyze, analyze_video
 from aiface.session import Session
 from aiface.trail import LINGER, Trail
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
+from aiface.verdict import Sighting, Verdict
 from aiface.video import Frame, open_video
 
 BOX = (60, 50, 80, 90)
@@ -41,19 +42,19 @@ MOVING = person((1.0, (0, 0, 10, 10)), (1.2, (20, 10, 10, 20)), (2.0, (20, 10, 3
 
 def test_people_at():
     people = [person((0.0, BOX)), person((5.0, BOX)), MOVING]
-    verdicts = [Verdict(AI, 0.97), Verdict(REAL, 0.02), Verdict(INCONCLUSIVE, None)]
-    assert people_at(people, verdicts, 0.2) == [(BOX, "AI 0.97", AI)]
-    assert people_at(people, verdicts, 5.0) == [(BOX, "real 0.02", REAL)]
-    assert people_at(people, verdicts, 2.0) == [((20, 10, 30, 20), "inconclusive", INCONCLUSIVE)]
+    verdicts = [Verdict(Answer.AI, 0.97), Verdict(Answer.REAL, 0.02), Verdict(Answer.INCONCLUSIVE, None)]
+    assert people_at(people, verdicts, 0.2) == [(BOX, "AI 0.97", Answer.AI)]
+    assert people_at(people, verdicts, 5.0) == [(BOX, "real 0.02", Answer.REAL)]
+    assert people_at(people, verdicts, 2.0) == [((20, 10, 30, 20), "inconclusive", Answer.INCONCLUSIVE)]
 
 
 @pytest.mark.parametrize(
     ("verdict", "expected"),
     [
-        (Verdict(AI, 0.974), "AI 0.97"),
-        (Verdict(REAL, 0.02), "real 0.02"),
-        (Verdict(INCONCLUSIVE, 0.5), "inconclusive 0.50"),
-        (Verdict(INCONCLUSIVE, None), "inconclusive"),
+        (Verdict(Answer.AI, 0.974), "AI 0.97"),
+        (Verdict(Answer.REAL, 0.02), "real 0.02"),
+        (Verdict(Answer.INCONCLUSIVE, 0.5), "inconclusive 0.50"),
+        (Verdict(Answer.INCONCLUSIVE, None), "inconclusive"),
     ],
 )
 def test_label(verdict, expected):
@@ -66,9 +67,9 @@ def test_live_marks():
         seen = session.update(Frame(people(0), 0.2 * index))
         marks = live_marks(seen, session)
         if index < 2:
-            assert [(text, verdict) for _, text, verdict in marks] == [("looking...", INCONCLUSIVE)] * 2
+            assert [(text, verdict) for _, text, verdict in marks] == [("looking...", Answer.INCONCLUSIVE)] * 2
     assert [text.split()[0] for _, text, _ in marks] == ["AI", "real"]
-    assert [verdict for *_, verdict in marks] == [AI, REAL]
+    assert [verdict for *_, verdict in marks] == [Answer.AI, Answer.REAL]
     assert [box for box, *_ in marks] == [sighting.box for _, sighting in seen]
 
 
@@ -87,14 +88,14 @@ def test_a_text_in_the_corner(size):
 def test_drawing_leaves_the_image_as_it_is():
     image = picture()
     image.flags.writeable = False
-    drawn = draw(image, [(BOX, "AI 0.97", AI)])
+    drawn = draw(image, [(BOX, "AI 0.97", Answer.AI)])
     np.testing.assert_array_equal(image, picture())
     assert (drawn.shape, drawn.dtype) == (image.shape, np.uint8)
     assert drawn is not image
     np.testing.assert_array_equal(draw(image, []), image)
 
 
-@pytest.mark.parametrize("verdict", [REAL, AI, INCONCLUSIVE])
+@pytest.mark.parametrize("verdict", [Answer.REAL, Answer.AI, Answer.INCONCLUSIVE])
 def test_a_box_is_drawn_around_and_a_tag_above(verdict):
     drawn = draw(picture(), [(BOX, "0.97", verdict)])
     changed = np.any(drawn != picture(), axis=2)
@@ -122,7 +123,7 @@ def test_a_tag_stays_inside_the_image(size, where, monkeypatch):
     monkeypatch.setattr(overlay.cv2, "rectangle", note)
     width, height = size
     box = (where[0] * width, where[1] * height, 0.2 * width, 0.2 * height)
-    draw(picture(width=width, height=height), [(box, "inconclusive 0.50", INCONCLUSIVE)])
+    draw(picture(width=width, height=height), [(box, "inconclusive 0.50", Answer.INCONCLUSIVE)])
     (((left, top), (right, bottom)),) = tags
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
@@ -168,7 +169,7 @@ def test_an_annotated_clip_shows_each_persons_verdict(clip, tmp_path):
     out = annotate_video(analysis, path, tmp_path / "out.mp4")
     for index, (plain, drawn) in enumerate(zip(frames_of(path), frames_of(out), strict=True)):
         moved = 20 + 2 * index
-        for left, verdict in ((moved, AI), (210, REAL)):
+        for left, verdict in ((moved, Answer.AI), (210, Answer.REAL)):
             side = drawn.image[80:130, left - 1 : left + 2].reshape(-1, 3).astype(int)
             assert np.abs(np.median(side, axis=0) - COLOURS[verdict]).max() < 60
         untouched = np.s_[80:130, moved + 10 : moved + 80]
@@ -210,8 +211,8 @@ def test_an_annotated_image(tmp_path):
     out = annotate(analysis, tmp_path / "both.webp", tmp_path / "out")
     assert out == tmp_path / "out" / "annotated.png"
     drawn = np.asarray(Image.open(out))
-    np.testing.assert_array_equal(drawn[100, 20], COLOURS[AI])
-    np.testing.assert_array_equal(drawn[100, 210], COLOURS[REAL])
+    np.testing.assert_array_equal(drawn[100, 20], COLOURS[Answer.AI])
+    np.testing.assert_array_equal(drawn[100, 210], COLOURS[Answer.REAL])
 
 
 def test_an_annotated_image_that_fails_leaves_nothing(tmp_path, monkeypatch):

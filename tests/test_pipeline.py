@@ -11,8 +11,9 @@ from scene import BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, p
 
 from aiface import pipeline
 from aiface.errors import DataError, VideoError
+from aiface.labels import Answer
 from aiface.pipeline import Settings, analyze, analyze_images, analyze_source, analyze_video, list_inputs
-from aiface.verdict import AI, INCONCLUSIVE, NO_FACE, REAL, UNSTABLE
+from aiface.verdict import NO_FACE, UNSTABLE
 from aiface.video import open_video
 
 
@@ -44,7 +45,7 @@ def judge(source, finder=None, logits=by_colour, **options):
 
 def test_two_people_in_a_clip(couple_clip):
     found = judge(couple_clip)
-    assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
+    assert [verdict.verdict for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
     assert found.verdict == found.verdicts[0]
     assert (found.moving, found.error, found.warnings, found.interrupted) == (True, None, [], False)
     assert [verdict.faces for verdict in found.verdicts] == [15, 15]
@@ -120,7 +121,11 @@ def test_a_rate_at_which_nobody_can_be_followed(rate):
 
 def test_a_clip_without_a_face(tmp_path):
     found = judge(clip(tmp_path / "empty.mp4", lambda _: picture()))
-    assert (found.verdict.verdict, found.verdict.score, found.verdict.reasons) == (INCONCLUSIVE, None, (NO_FACE,))
+    assert (found.verdict.verdict, found.verdict.score, found.verdict.reasons) == (
+        Answer.INCONCLUSIVE,
+        None,
+        (NO_FACE,),
+    )
     assert found.row() | {"path": ""} == {
         "path": "", "verdict": "inconclusive", "score": None, "people": [], "reasons": [NO_FACE], "error": None,
     }  # fmt: skip
@@ -154,8 +159,8 @@ def test_on_sample_gets_what_was_seen(couple_clip):
 
     judge(couple_clip, on_sample=note, settings=Settings(2))
     assert [time for time, _, _ in calls] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 2.8]
-    assert calls[0][1] == [INCONCLUSIVE, INCONCLUSIVE]  # too few looks yet
-    assert calls[-1][1] == [AI, REAL]
+    assert calls[0][1] == [Answer.INCONCLUSIVE, Answer.INCONCLUSIVE]  # too few looks yet
+    assert calls[-1][1] == [Answer.AI, Answer.REAL]
     assert calls[0][2] == pytest.approx(2.9, abs=0.15)
 
 
@@ -185,7 +190,7 @@ def test_an_interrupt_keeps_what_was_done(couple_clip, monkeypatch):
     found = judge(couple_clip, interrupting(after=8))
     assert found.interrupted
     assert found.frames == 8
-    assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
+    assert [verdict.verdict for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
     assert found.warnings == ["stopped by hand, 1.4 s were judged"]
     assert list(opened[0]) == []  # closed
 
@@ -194,10 +199,10 @@ LEFT_LIT, EVEN = in_side_light(100, 40, 100, RED), picture((100, 40, 100, RED))
 STABILITY = pytest.mark.parametrize(
     ("image", "logits", "verdict", "reasons"),
     [
-        (LEFT_LIT, by_side, INCONCLUSIVE, (UNSTABLE,)),  # mirrored, it would be real
-        (LEFT_LIT, by_colour, AI, ()),
-        (EVEN, by_side, AI, ()),
-        (EVEN, by_colour, AI, ()),
+        (LEFT_LIT, by_side, Answer.INCONCLUSIVE, (UNSTABLE,)),  # mirrored, it would be real
+        (LEFT_LIT, by_colour, Answer.AI, ()),
+        (EVEN, by_side, Answer.AI, ()),
+        (EVEN, by_colour, Answer.AI, ()),
     ],
     ids=["unstable", "colour alone", "lit evenly", "both"],
 )
@@ -211,7 +216,7 @@ def test_an_unstable_clip(tmp_path, image, logits, verdict, reasons, after):
         clip(tmp_path / "clip.mp4", lambda _: image), interrupting(after), logits,
         on_sample=lambda frame, seen, session: live.append(session.judge(seen[0][0]).verdict),
     )  # fmt: skip
-    assert live[-1] == AI  # the check comes when all is seen
+    assert live[-1] == Answer.AI  # the check comes when all is seen
     assert found.interrupted == (after is not None)
     assert (found.verdict.verdict, found.verdict.reasons) == (verdict, reasons)
     assert found.row()["people"][0]["reasons"] == list(reasons)
@@ -230,14 +235,19 @@ def test_one_unstable_still_among_others(tmp_path):
     for name, image in {"a": EVEN, "b": picture(), "c": LEFT_LIT, "d": picture((100, 40, 100, BLUE))}.items():
         Image.fromarray(image).save(tmp_path / f"{name}.png")
     found = list(analyze([tmp_path], scene.Finder(), scene.detector(by_side)))
-    assert [analysis.verdict.verdict for analysis in found] == [AI, INCONCLUSIVE, INCONCLUSIVE, REAL]
+    assert [analysis.verdict.verdict for analysis in found] == [
+        Answer.AI,
+        Answer.INCONCLUSIVE,
+        Answer.INCONCLUSIVE,
+        Answer.REAL,
+    ]
     assert [analysis.verdict.reasons for analysis in found] == [(), (NO_FACE,), (UNSTABLE,), ()]
 
 
 def test_an_interrupt_before_anything_was_judged(couple_clip):
     found = judge(couple_clip, interrupting(after=0))
     assert found.interrupted
-    assert (found.row()["verdict"], found.row()["score"]) == (INCONCLUSIVE, None)
+    assert (found.row()["verdict"], found.row()["score"]) == (Answer.INCONCLUSIVE, None)
 
 
 def camera(monkeypatch, fake):
@@ -291,7 +301,7 @@ def test_a_folder_of_images_as_a_clip(tmp_path):
     (tmp_path / "2.png").write_bytes(b"no image")
     found = judge(tmp_path, settings=Settings(25))
     assert found.frames == 3
-    assert (found.verdict.verdict, found.verdict.faces) == (REAL, 3)
+    assert (found.verdict.verdict, found.verdict.faces) == (Answer.REAL, 3)
     assert found.warnings[0] == "1 of 4 images could not be read"
     assert found.warnings[1].startswith("2.png skipped: ")
 
@@ -303,7 +313,7 @@ def test_faces_of_an_image(tmp_path):
     (found,) = analyze_images(
         [save(tmp_path / "both.png", (20, 30, 100, RED), (180, 40, 90, BLUE))], scene.Finder(), scene.detector()
     )
-    assert [verdict.verdict for verdict in found.verdicts] == [AI, REAL]
+    assert [verdict.verdict for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
     assert found.verdict == found.verdicts[0]
     assert (found.moving, found.frames, found.row()["people"][0]["last_s"]) == (False, 1, 0.0)
     assert found.people[0].gallery[0].crop.shape == (256, 256, 3)
@@ -322,14 +332,25 @@ def test_many_images_are_judged_each_for_itself(tmp_path, monkeypatch):
     found = list(analyze_images(paths, scene.Finder(), scene.detector()))
     assert [analysis.path for analysis in found] == [str(path) for path in paths]
     verdicts = [[verdict.verdict for verdict in analysis.verdicts] for analysis in found]
-    assert verdicts == [[AI], [], [REAL], [], [REAL, AI], [AI], [], [], [], [REAL]]
+    assert verdicts == [
+        [Answer.AI],
+        [],
+        [Answer.REAL],
+        [],
+        [Answer.REAL, Answer.AI],
+        [Answer.AI],
+        [],
+        [],
+        [],
+        [Answer.REAL],
+    ]
     assert [analysis.error is None for analysis in found] == [index != 3 for index in range(10)]
     assert found[1].verdict.reasons == (NO_FACE,)
 
 
 @pytest.mark.parametrize(
     ("side", "verdict", "reasons"),
-    [(100, AI, ()), (60, INCONCLUSIVE, ("face too small (under 64 pixels across the crop)",))],
+    [(100, Answer.AI, ()), (60, Answer.INCONCLUSIVE, ("face too small (under 64 pixels across the crop)",))],
 )
 def test_a_small_face(tmp_path, side, verdict, reasons):
     (found,) = analyze([save(tmp_path / "face.png", (40, 30, side, RED))], scene.Finder(), scene.detector())
@@ -383,7 +404,7 @@ def test_what_cant_be_judged_gets_a_row_that_says_why(tmp_path, make, message):
     }  # fmt: skip
     assert re.search(message, found.error)
     assert found.error.startswith((str(path), "[Errno")) or path == "nonsense://host/clip.mp4"
-    assert after.verdict.verdict == REAL  # the rest is judged all the same
+    assert after.verdict.verdict == Answer.REAL  # the rest is judged all the same
 
 
 def test_a_folder_mixed(tmp_path, couple_clip):
@@ -397,7 +418,14 @@ def test_a_folder_mixed(tmp_path, couple_clip):
     found = list(analyze([tmp_path, couple_clip], scene.Finder(), scene.detector()))
     names = ["a.png", "b.MP4", "c.jpg", "d.webp", "deep/e.PNG"]
     assert [analysis.path for analysis in found] == [*(str(tmp_path / name) for name in names), str(couple_clip)]
-    assert [analysis.verdict.verdict for analysis in found] == [AI, AI, INCONCLUSIVE, REAL, INCONCLUSIVE, AI]
+    assert [analysis.verdict.verdict for analysis in found] == [
+        Answer.AI,
+        Answer.AI,
+        Answer.INCONCLUSIVE,
+        Answer.REAL,
+        Answer.INCONCLUSIVE,
+        Answer.AI,
+    ]
     assert [analysis.moving for analysis in found] == [False, True, False, False, False, True]
     assert [bool(analysis.error) for analysis in found] == [False, False, True, False, False, False]
 
@@ -427,7 +455,7 @@ def test_a_source_that_is_a_clip_shows_itself(couple_clip):
     (found,) = analyze_source(
         str(couple_clip), scene.Finder(), scene.detector(), on_sample=lambda *_: calls.append(1), seconds=1.0
     )
-    assert found.verdict.verdict == AI
+    assert found.verdict.verdict == Answer.AI
     assert len(calls) == found.frames == 6
 
 
@@ -441,9 +469,9 @@ def test_a_source_of_many(tmp_path):
     save(tmp_path / "a.png", (100, 40, 100, RED))
     save(tmp_path / "b.png", (100, 40, 100, BLUE))
     found = analyze_source(tmp_path, scene.Finder(), scene.detector())
-    assert [analysis.verdict.verdict for analysis in found] == [AI, REAL]
+    assert [analysis.verdict.verdict for analysis in found] == [Answer.AI, Answer.REAL]
     (found,) = analyze_source(str(tmp_path / "b.png"), scene.Finder(), scene.detector())
-    assert found.verdict.verdict == REAL
+    assert found.verdict.verdict == Answer.REAL
 
 
 @pytest.mark.parametrize(("make", "error"), [(no_image, DataError), (empty_folder, DataError), (text, VideoError)])

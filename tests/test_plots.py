@@ -9,10 +9,11 @@ from PIL import Image
 from aiface import plots
 from aiface.calibration import Calibration
 from aiface.embed import data_url, png
+from aiface.labels import Answer
 from aiface.overlay import COLOURS
 from aiface.person import GALLERY, Person
 from aiface.pipeline import Analysis
-from aiface.verdict import AI, INCONCLUSIVE, REAL, Sighting, Verdict
+from aiface.verdict import Sighting, Verdict
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 1.0)
 RNG = np.random.default_rng(0)
@@ -29,7 +30,7 @@ def person(looks, tone=128):
     return found
 
 
-def clip(*looks, verdict=REAL):
+def clip(*looks, verdict=Answer.REAL):
     people, verdicts = [person(number) for number in looks], [Verdict(verdict, 0.2)] * len(looks)
     return Analysis("clip.mp4", True, people, verdicts, seconds=max(looks, default=0))
 
@@ -48,7 +49,7 @@ def clip(*looks, verdict=REAL):
         pytest.param(lambda: plots.timeline(clip(20, 3), CALIBRATION), True, id="timeline"),
         pytest.param(lambda: plots.timeline(clip(*range(1, 60)), CALIBRATION), True, id="timeline of many"),
         pytest.param(lambda: plots.timeline(clip(), CALIBRATION), True, id="timeline of nobody"),
-        pytest.param(lambda: plots.gallery([person(9), person(2)], [Verdict(AI, 0.9)] * 2), True, id="gallery"),
+        pytest.param(lambda: plots.gallery([person(9), person(2)], [Verdict(Answer.AI, 0.9)] * 2), True, id="gallery"),
         pytest.param(lambda: plots.gallery([], []), False, id="gallery of nobody"),
     ],
 )
@@ -96,14 +97,14 @@ def test_performance_counts_and_names():
 
 
 def test_timeline_names_people_as_the_report_does():
-    (axes,) = plots.timeline(clip(20, 3, verdict=AI), CALIBRATION).axes
+    (axes,) = plots.timeline(clip(20, 3, verdict=Answer.AI), CALIBRATION).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["person 1: AI 0.20", "person 2: AI 0.20"]
     np.testing.assert_allclose(axes.lines[1].get_xydata(), [(0, 0.1), (0.2, 0.11), (0.4, 0.12)])
 
 
 def test_a_timeline_shades_what_looks_generated():
     analysis = clip(10, 3)
-    analysis.verdicts[1] = Verdict(AI, 0.9, ai_spans=((0.1, 0.2), (0.3, 0.4)))
+    analysis.verdicts[1] = Verdict(Answer.AI, 0.9, ai_spans=((0.1, 0.2), (0.3, 0.4)))
     (axes,) = plots.timeline(analysis, CALIBRATION).axes
     _, *spans = axes.patches
     assert [(span.get_x(), span.get_x() + span.get_width()) for span in spans] == [
@@ -114,7 +115,7 @@ def test_a_timeline_shades_what_looks_generated():
 
 def test_a_timeline_of_many_names_twelve():
     analysis = clip(*range(1, 31))
-    analysis.verdicts[0] = Verdict(AI, 0.95)  # seen once, and yet what matters most
+    analysis.verdicts[0] = Verdict(Answer.AI, 0.95)  # seen once, and yet what matters most
     (axes,) = plots.timeline(analysis, CALIBRATION).axes
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["person 1: AI 0.95"] + [f"person {number}: real 0.20" for number in range(20, 31)]
@@ -126,17 +127,19 @@ def titles(figure):
 
 
 def test_gallery_is_a_row_a_person():
-    figure = plots.gallery([person(2 * GALLERY, 50), person(3, 200)], [Verdict(AI, 0.9), Verdict(REAL, 0.1)])
+    figure = plots.gallery(
+        [person(2 * GALLERY, 50), person(3, 200)], [Verdict(Answer.AI, 0.9), Verdict(Answer.REAL, 0.1)]
+    )
     assert len(figure.axes) == 2 * GALLERY
     assert titles(figure)[:2] == ["1: 0.0 s, 0.10", "1: 0.2 s, 0.11"]
     assert titles(figure)[GALLERY:] == ["2: 0.0 s, 0.10", "2: 0.2 s, 0.11", "2: 0.4 s, 0.12"]
     second = figure.axes[GALLERY]
     assert second.images[0].get_array().max() == 200
-    assert second.title.get_color() == tuple(value / 255 for value in COLOURS[REAL])
+    assert second.title.get_color() == tuple(value / 255 for value in COLOURS[Answer.REAL])
 
 
 def test_gallery_of_an_image_stands_side_by_side():
-    figure = plots.gallery([person(1)] * 10, [Verdict(INCONCLUSIVE, 0.5)] * 10)
+    figure = plots.gallery([person(1)] * 10, [Verdict(Answer.INCONCLUSIVE, 0.5)] * 10)
     assert titles(figure) == [f"{number}: 0.10" for number in range(1, 11)]
     assert len(figure.axes) == 16
 
@@ -144,7 +147,7 @@ def test_gallery_of_an_image_stands_side_by_side():
 def test_gallery_of_many_shows_twelve_of_whom_crops_were_kept():
     people = [person(looks) for looks in range(2, 32)]
     people[-1].drop_crops()
-    verdicts = [Verdict(REAL, 0.1)] * 29 + [Verdict(AI, 0.9)]
+    verdicts = [Verdict(Answer.REAL, 0.1)] * 29 + [Verdict(Answer.AI, 0.9)]
     shown = {int(title.split(":")[0]) for title in titles(plots.gallery(people, verdicts))}
     assert shown == set(range(18, 30))
 

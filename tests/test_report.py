@@ -15,10 +15,11 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 import aiface
 from aiface.detector import Detector
 from aiface.files import read_image, sha256
+from aiface.labels import Answer
 from aiface.person import Person
 from aiface.pipeline import Analysis, analyze, analyze_video
 from aiface.report import HARDLY, VERSION, _about_maps, _heated, as_html, as_json, heat_maps, write_report
-from aiface.verdict import AI, BETWEEN, INCONCLUSIVE, NO_FACE, REAL, Verdict
+from aiface.verdict import BETWEEN, NO_FACE, Verdict
 from aiface.words import LIMITS, MEANING, NOT_PROOF, PLAIN, people_lines, performance_line, sentence
 
 SCHEMA = json.loads((Path(aiface.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
@@ -74,11 +75,11 @@ def page(clip):
 @pytest.mark.parametrize(
     ("verdict", "expected"),
     [
-        (Verdict(AI, 0.974, (0.9, 0.99), 12), "from 12 usable faces, the middle 80 % between 0.90 and 0.99"),
-        (Verdict(REAL, 0.021, None, 1), "score 0.02 (0 real, 1 AI), from 1 usable face"),
-        (Verdict(INCONCLUSIVE, 0.5, None, 0, (BETWEEN, "x")), f"from 0 usable faces; {BETWEEN}, x"),
-        (Verdict(INCONCLUSIVE, None, None, 0, (NO_FACE,)), NO_FACE),
-        (Verdict(INCONCLUSIVE, None), "nothing was judged"),
+        (Verdict(Answer.AI, 0.974, (0.9, 0.99), 12), "from 12 usable faces, the middle 80 % between 0.90 and 0.99"),
+        (Verdict(Answer.REAL, 0.021, None, 1), "score 0.02 (0 real, 1 AI), from 1 usable face"),
+        (Verdict(Answer.INCONCLUSIVE, 0.5, None, 0, (BETWEEN, "x")), f"from 0 usable faces; {BETWEEN}, x"),
+        (Verdict(Answer.INCONCLUSIVE, None, None, 0, (NO_FACE,)), NO_FACE),
+        (Verdict(Answer.INCONCLUSIVE, None), "nothing was judged"),
     ],
 )
 def test_sentence(verdict, expected):
@@ -96,7 +97,7 @@ def test_the_page_of_a_clip(clip, page):
         "Scores over time",
         "Faces",
         LIMITS,
-        MEANING[AI],
+        MEANING[Answer.AI],
         "computed by a function, samples per second 5.0, moments 16, faces by by colour",
         performance_line(clip),
         NOT_PROOF,
@@ -119,7 +120,7 @@ def test_the_page_of_a_clip(clip, page):
     ],
 )
 def test_spans_are_told(spans, expected):
-    people, verdicts = [Person(0, looks=1)], [Verdict(AI, 0.9, None, 9, ai_spans=spans)]
+    people, verdicts = [Person(0, looks=1)], [Verdict(Answer.AI, 0.9, None, 9, ai_spans=spans)]
     (line,) = people_lines(Analysis("clip.mp4", True, people, verdicts))
     assert line.startswith("person 1, 0.0 to 0.0 s, found once: looks AI-generated, score 0.90")
     assert line.endswith(expected)
@@ -235,7 +236,7 @@ def test_what_the_file_says_stands_apart(tmp_path):
     write_report(judge_image(tmp_path / "says.png"), scene.detector(), tmp_path / "report.html")
     found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert found["verdict"] == REAL  # whatever it says
+    assert found["verdict"] == Answer.REAL  # whatever it says
     assert found["provenance"]["says_generated"] == ["EXIF Software: Midjourney 7"]
     assert "It says that AI made it, or a part of it:EXIF Software: Midjourney 7" in page.text
     assert "This has no part in the answer above." in page.text

@@ -3,9 +3,10 @@ import pytest
 import scene
 from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 
+from aiface.labels import Answer
 from aiface.person import GALLERY
 from aiface.session import GALLERIES, Session, Stopwatch
-from aiface.verdict import AI, INCONCLUSIVE, REAL, TOO_FEW, TOO_SMALL, UNSTABLE
+from aiface.verdict import TOO_FEW, TOO_SMALL, UNSTABLE
 from aiface.video import Frame
 
 
@@ -17,7 +18,7 @@ def watch(images, step=0.2, logits=by_colour, **options):
 def test_two_people_in_a_frame_are_judged_apart():
     session, seen = watch([picture((20 + 3 * i, 30, 100, RED), (180, 40, 90 - i, BLUE)) for i in range(6)])
     assert len(session.people) == 2
-    assert [session.judge(person).verdict for person, _ in seen[-1]] == [AI, REAL]  # largest first
+    assert [session.judge(person).verdict for person, _ in seen[-1]] == [Answer.AI, Answer.REAL]  # largest first
     for (red, _), (blue, _) in seen:
         assert (red, blue) == tuple(session.people.values())
     for person in session.people.values():
@@ -29,9 +30,9 @@ def test_people_keep_their_scores_when_they_swap_rank():
     session, _ = watch([picture((20, 30, 70 + 4 * i, RED), (180, 40, 94 - 4 * i, BLUE)) for i in range(7)])
     session.conclude()
     found = {session.judge(person).verdict: [s.score for s in person.sightings] for person in session.people.values()}
-    assert set(found) == {AI, REAL}
-    assert min(found[AI]) > 0.9
-    assert max(found[REAL]) < 0.1
+    assert set(found) == {Answer.AI, Answer.REAL}
+    assert min(found[Answer.AI]) > 0.9
+    assert max(found[Answer.REAL]) < 0.1
 
 
 def test_a_cut_ends_identities():
@@ -39,17 +40,17 @@ def test_a_cut_ends_identities():
     before = [picture((100, 40, 100, RED))] * 4
     after = [picture((100, 40, 100, BLUE), ground=200)] * 4
     session, _ = watch(before + after)
-    assert [session.judge(person).verdict for person in session.people.values()] == [AI, REAL]
+    assert [session.judge(person).verdict for person in session.people.values()] == [Answer.AI, Answer.REAL]
     assert [len(person.sightings) for person in session.people.values()] == [4, 4]
 
 
 def test_someone_between_the_thresholds():
     session, _ = watch([picture((100, 40, 100, BETWEEN))] * 5)
     (person,) = session.people.values()
-    assert session.judge(person).verdict == INCONCLUSIVE
+    assert session.judge(person).verdict == Answer.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(("moving", "expected"), [(True, INCONCLUSIVE), (False, AI)])
+@pytest.mark.parametrize(("moving", "expected"), [(True, Answer.INCONCLUSIVE), (False, Answer.AI)])
 def test_a_single_look(moving, expected):
     session, ((seen,),) = watch([picture((100, 40, 100, RED))], moving=moving)
     assert session.judge(seen[0]).verdict == expected
@@ -63,12 +64,12 @@ def test_what_is_shown_while_watching_is_of_the_last_moments():
         ((person, sighting),) = session.update(Frame(image, 0.2 * index))
         (verdict,) = session.shown([(person, sighting)])
         shown.append(verdict and verdict.verdict)
-    assert shown[:30] == [None] * 2 + [REAL] * 28
-    assert shown[-1] == AI
+    assert shown[:30] == [None] * 2 + [Answer.REAL] * 28
+    assert shown[-1] == Answer.AI
     assert len(session.people) == 1
     untouched, _ = watch(images)
     assert session.conclude() == untouched.conclude()
-    assert session.conclude()[0].verdict == session.judge(person).verdict != AI
+    assert session.conclude()[0].verdict == session.judge(person).verdict != Answer.AI
 
 
 EVEN, LEFT_LIT, TINY = (
@@ -79,15 +80,15 @@ EVEN, LEFT_LIT, TINY = (
 @pytest.mark.parametrize(
     ("images", "logits", "live", "final", "reasons"),
     [
-        ([EVEN] * 5, by_side, AI, AI, ()),
-        ([LEFT_LIT] * 5, by_colour, AI, AI, ()),
-        ([LEFT_LIT] * 5, by_side, AI, INCONCLUSIVE, (UNSTABLE,)),
-        ([in_side_light(100, 40, 100, BLUE, "right")] * 5, by_side, REAL, INCONCLUSIVE, (UNSTABLE,)),
-        ([EVEN] * 3 + [LEFT_LIT] * 2, by_side, AI, AI, ()),  # the median decides
-        ([EVEN] * 2 + [LEFT_LIT] * 3, by_side, AI, INCONCLUSIVE, (UNSTABLE,)),
-        ([EVEN] * 3 + [TINY] * 4, by_side, AI, AI, ()),  # of faces that can be judged
-        ([TINY] * 4, by_side, INCONCLUSIVE, INCONCLUSIVE, (TOO_SMALL,)),
-        ([LEFT_LIT] * 2, by_side, INCONCLUSIVE, INCONCLUSIVE, (TOO_FEW,)),
+        ([EVEN] * 5, by_side, Answer.AI, Answer.AI, ()),
+        ([LEFT_LIT] * 5, by_colour, Answer.AI, Answer.AI, ()),
+        ([LEFT_LIT] * 5, by_side, Answer.AI, Answer.INCONCLUSIVE, (UNSTABLE,)),
+        ([in_side_light(100, 40, 100, BLUE, "right")] * 5, by_side, Answer.REAL, Answer.INCONCLUSIVE, (UNSTABLE,)),
+        ([EVEN] * 3 + [LEFT_LIT] * 2, by_side, Answer.AI, Answer.AI, ()),  # the median decides
+        ([EVEN] * 2 + [LEFT_LIT] * 3, by_side, Answer.AI, Answer.INCONCLUSIVE, (UNSTABLE,)),
+        ([EVEN] * 3 + [TINY] * 4, by_side, Answer.AI, Answer.AI, ()),  # of faces that can be judged
+        ([TINY] * 4, by_side, Answer.INCONCLUSIVE, Answer.INCONCLUSIVE, (TOO_SMALL,)),
+        ([LEFT_LIT] * 2, by_side, Answer.INCONCLUSIVE, Answer.INCONCLUSIVE, (TOO_FEW,)),
     ],
 )
 def test_the_final_verdict_is_on_stable_scores_only(images, logits, live, final, reasons):
@@ -105,7 +106,7 @@ def test_each_gets_their_own_final_verdict():
     session, _ = watch([couple] * 4, logits=by_side)
     assert [person.sightings[0].box[0] for person in session.people.values()] == [20, 180]
     assert [(verdict.verdict, verdict.reasons) for verdict in session.conclude()] == [
-        (INCONCLUSIVE, (UNSTABLE,)), (REAL, ()),
+        (Answer.INCONCLUSIVE, (UNSTABLE,)), (Answer.REAL, ()),
     ]  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def test_who_has_no_crops_left_keeps_their_verdict():
     session.conclude()
     person.drop_crops()
     (verdict,) = session.conclude()
-    assert (verdict.verdict, verdict.reasons) == (session.judge(person).verdict, ()) == (AI, ())
+    assert (verdict.verdict, verdict.reasons) == (session.judge(person).verdict, ()) == (Answer.AI, ())
 
 
 def test_nobody():
@@ -180,7 +181,7 @@ def test_each_is_scored_at_their_moments_once(moments, looks, fewest, most):
     assert detector.scored == ([2] * looks if moments is None else [])  # nobody asked yet
     verdicts = session.conclude()
     assert session.conclude() == verdicts
-    for person, verdict, answer in zip(session.people.values(), verdicts, (AI, REAL), strict=True):
+    for person, verdict, answer in zip(session.people.values(), verdicts, (Answer.AI, Answer.REAL), strict=True):
         assert (verdict.verdict, person.looks) == (answer, looks)
         assert fewest <= verdict.faces == len(person.sightings) <= most
     assert sum(detector.scored) == sum(len(person.sightings) for person in session.people.values())
@@ -209,7 +210,7 @@ def test_twenty_thousand_looks_are_kept_as_few():
     assert [person.looks for person in session.people.values()] == [10_000] * 2
     assert [len(watched.looks) <= 64 for watched in session._steady._watched.values()] == [True] * 2
     assert all(look.crop is None for watched in session._steady._watched.values() for look in watched.looks)
-    assert [verdict.verdict for verdict in session.conclude()] == [AI, REAL]
+    assert [verdict.verdict for verdict in session.conclude()] == [Answer.AI, Answer.REAL]
 
 
 def test_of_one_who_left_the_gallery_alone_is_kept():
@@ -243,7 +244,7 @@ def test_a_film_of_many_people_does_not_fill_the_memory():
     assert kept(session)[:2] == (2 * GALLERIES, GALLERIES)
     assert len(people[0].gallery) == 5
     assert people[-1].gallery
-    assert all(person.verdict.verdict == REAL for person in people[:-1])  # known as soon as they have left
+    assert all(person.verdict.verdict == Answer.REAL for person in people[:-1])  # known as soon as they have left
     assert [verdict.faces for verdict in session.conclude()] == [5] + [3] * (2 * GALLERIES - 1)
 
 
@@ -268,7 +269,7 @@ def test_a_crowd_is_judged_though_crops_are_kept_of_some():
     assert (people, galleries) == (GALLERIES + 8, GALLERIES)
     assert looks > crops > 0
     verdicts = session.conclude()
-    assert sorted(verdict.verdict for verdict in verdicts) == [AI] * 20 + [REAL] * 20
+    assert sorted(verdict.verdict for verdict in verdicts) == [Answer.AI] * 20 + [Answer.REAL] * 20
     assert min(verdict.faces for verdict in verdicts) >= 9
     assert sum(session._detector.scored) <= people * 16 * 5  # n log n, not a hundred looks of each
 
@@ -283,7 +284,7 @@ def test_before_a_camera_that_never_stops_the_least_are_forgotten(monkeypatch):
     assert (len(session.people), session.forgotten) == (6, 14)
     assert set(session._with_crops) <= set(session.people)
     assert set(session._steady._watched) == set()
-    assert [verdict.verdict for verdict in session.conclude()].count(AI) == 1
+    assert [verdict.verdict for verdict in session.conclude()].count(Answer.AI) == 1
 
 
 def test_an_interrupt_leaves_nobody_who_was_never_seen(monkeypatch):

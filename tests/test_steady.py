@@ -6,8 +6,9 @@ import pytest
 from scipy.special import expit, logit
 
 from aiface.calibration import Calibration
+from aiface.labels import Answer
 from aiface.steady import HOLD, MOST, Steady, _recent
-from aiface.verdict import AI, INCONCLUSIVE, MIN_FACES, MIN_SIDE, REAL, Sighting, judge_person
+from aiface.verdict import MIN_FACES, MIN_SIDE, Sighting, judge_person
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.2)
 RATE = 5  # looks a second
@@ -71,15 +72,15 @@ def test_without_hysteresis_these_would_flicker():
 @pytest.mark.parametrize(
     ("before", "after", "last", "within"),
     [
-        (0.05, 0.95, AI, 2.0),
-        (0.95, 0.05, REAL, 2.0),
-        (0.001, 0.99, AI, 2.0),
-        (0.99, 0.001, REAL, 2.0),
-        (0.05, 0.55, INCONCLUSIVE, 2.0),
-        (0.95, 0.55, INCONCLUSIVE, 2.0),
-        (0.05, 0.82, AI, 2.0 + HOLD),  # little above the threshold
-        (0.95, 0.78, INCONCLUSIVE, 2.0 + HOLD),
-        (0.95, 0.28, REAL, 2.0 + HOLD),
+        (0.05, 0.95, Answer.AI, 2.0),
+        (0.95, 0.05, Answer.REAL, 2.0),
+        (0.001, 0.99, Answer.AI, 2.0),
+        (0.99, 0.001, Answer.REAL, 2.0),
+        (0.05, 0.55, Answer.INCONCLUSIVE, 2.0),
+        (0.95, 0.55, Answer.INCONCLUSIVE, 2.0),
+        (0.05, 0.82, Answer.AI, 2.0 + HOLD),  # little above the threshold
+        (0.95, 0.78, Answer.INCONCLUSIVE, 2.0 + HOLD),
+        (0.95, 0.28, Answer.REAL, 2.0 + HOLD),
     ],
 )
 def test_a_real_change_is_shown(before, after, last, within):
@@ -93,7 +94,8 @@ def test_a_real_change_is_shown(before, after, last, within):
 
 
 @pytest.mark.parametrize(
-    ("score", "verdict"), [(0.99, AI), (0.81, AI), (0.5, INCONCLUSIVE), (0.29, REAL), (0.01, REAL)]
+    ("score", "verdict"),
+    [(0.99, Answer.AI), (0.81, Answer.AI), (0.5, Answer.INCONCLUSIVE), (0.29, Answer.REAL), (0.01, Answer.REAL)],
 )
 def test_nothing_is_shown_before_there_is_enough(score, verdict):
     assert watch([score] * 300) == [None] * (MIN_FACES - 1) + [verdict] * (301 - MIN_FACES)
@@ -103,9 +105,9 @@ def test_nothing_is_shown_before_there_is_enough(score, verdict):
     ("usable", "expected"),
     [
         ([0] * 10, [None] * 10),
-        ([0] * 4 + [1] * 4, [None] * 6 + [AI] * 2),
-        ([1] * 10 + [0] * 10, [None] * 2 + [AI] * 18),  # a face that turns away keeps its verdict for a while
-        ([1] * 10 + [0] * 40, [None] * 2 + [AI] * 30 + [None] * 18),
+        ([0] * 4 + [1] * 4, [None] * 6 + [Answer.AI] * 2),
+        ([1] * 10 + [0] * 10, [None] * 2 + [Answer.AI] * 18),  # a face that turns away keeps its verdict for a while
+        ([1] * 10 + [0] * 40, [None] * 2 + [Answer.AI] * 30 + [None] * 18),
     ],
     ids=["never", "then", "for a while", "for long"],
 )
@@ -121,17 +123,17 @@ def test_only_usable_looks_count(usable, expected):
 
 def test_slow_looks_are_enough():
     """One look in a second, as on a slow machine."""
-    assert watch([0.99] * 8, rate=1) == [None] * 2 + [AI] * 6
+    assert watch([0.99] * 8, rate=1) == [None] * 2 + [Answer.AI] * 6
 
 
 def test_people_are_held_apart():
     steady = Steady(CALIBRATION)
     for index in range(5):
         red, blue = steady(1, look(index, 0.99)), steady(2, look(index, 0.01))
-    assert (red.verdict, blue.verdict) == (AI, REAL)
+    assert (red.verdict, blue.verdict) == (Answer.AI, Answer.REAL)
     steady.forget(2)
     assert steady(2, look(5, 0.01)) is None
-    assert steady(1, look(5, 0.99)).verdict == AI
+    assert steady(1, look(5, 0.99)).verdict == Answer.AI
     steady.forget(3)  # whoever that is
 
 

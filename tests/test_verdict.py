@@ -2,22 +2,19 @@ import numpy as np
 import pytest
 
 from aiface.calibration import Calibration
+from aiface.labels import Answer
 from aiface.verdict import (
-    AI,
     BETWEEN,
-    INCONCLUSIVE,
     MIN_FACES,
     MIN_SHARPNESS,
     MIN_SIDE,
     NO_FACE,
-    REAL,
     TOO_BLURRED,
     TOO_FEW,
     TOO_SMALL,
     UNSTABLE,
     Sighting,
     Verdict,
-    decide,
     judge_input,
     judge_person,
     pool,
@@ -28,15 +25,6 @@ CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.
 
 def looks(*scores, side=200.0, sharpness=10.0):
     return [Sighting(0.2 * i, (0, 0, 9, 9), score, side, sharpness) for i, score in enumerate(scores)]
-
-
-@pytest.mark.parametrize(
-    ("score", "expected"),
-    [(0.0, REAL), (0.299, REAL), (0.3, INCONCLUSIVE), (0.5, INCONCLUSIVE), (0.799, INCONCLUSIVE), (0.8, AI), (1.0, AI)],
-)
-def test_decide(score, expected):
-    """The score is P(AI): the higher, the more suspicious."""
-    assert decide(score, CALIBRATION) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,20 +46,20 @@ SMALL, BLURRED = looks(0.99, side=20)[0], looks(0.01, sharpness=0.1)[0]
 @pytest.mark.parametrize(
     ("sightings", "moving", "verdict", "faces", "reasons"),
     [
-        ([], True, INCONCLUSIVE, 0, (NO_FACE,)),
-        (looks(0.95) * 5, True, AI, 5, ()),
-        (looks(0.05) * 5, True, REAL, 5, ()),
-        (looks(0.5) * 5, True, INCONCLUSIVE, 5, (BETWEEN,)),
-        (looks(0.95) * MIN_FACES, True, AI, MIN_FACES, ()),
-        (looks(0.95) * (MIN_FACES - 1), True, INCONCLUSIVE, MIN_FACES - 1, (TOO_FEW,)),
-        (looks(0.95), False, AI, 1, ()),  # an image has no more to give
-        (looks(0.05), False, REAL, 1, ()),
-        ([SMALL] * 9, True, INCONCLUSIVE, 0, (TOO_SMALL,)),
-        ([BLURRED] * 9, True, INCONCLUSIVE, 0, (TOO_BLURRED,)),
-        ([BLURRED], False, INCONCLUSIVE, 0, (TOO_BLURRED,)),
-        ([SMALL, BLURRED], True, INCONCLUSIVE, 0, (TOO_BLURRED, TOO_SMALL)),
-        ([SMALL] * 9 + looks(0.05) * 3, True, REAL, 3, ()),  # those that can't be judged don't count
-        ([BLURRED] * 9 + looks(0.95) * 2, True, INCONCLUSIVE, 2, (TOO_FEW,)),
+        ([], True, Answer.INCONCLUSIVE, 0, (NO_FACE,)),
+        (looks(0.95) * 5, True, Answer.AI, 5, ()),
+        (looks(0.05) * 5, True, Answer.REAL, 5, ()),
+        (looks(0.5) * 5, True, Answer.INCONCLUSIVE, 5, (BETWEEN,)),
+        (looks(0.95) * MIN_FACES, True, Answer.AI, MIN_FACES, ()),
+        (looks(0.95) * (MIN_FACES - 1), True, Answer.INCONCLUSIVE, MIN_FACES - 1, (TOO_FEW,)),
+        (looks(0.95), False, Answer.AI, 1, ()),  # an image has no more to give
+        (looks(0.05), False, Answer.REAL, 1, ()),
+        ([SMALL] * 9, True, Answer.INCONCLUSIVE, 0, (TOO_SMALL,)),
+        ([BLURRED] * 9, True, Answer.INCONCLUSIVE, 0, (TOO_BLURRED,)),
+        ([BLURRED], False, Answer.INCONCLUSIVE, 0, (TOO_BLURRED,)),
+        ([SMALL, BLURRED], True, Answer.INCONCLUSIVE, 0, (TOO_BLURRED, TOO_SMALL)),
+        ([SMALL] * 9 + looks(0.05) * 3, True, Answer.REAL, 3, ()),  # those that can't be judged don't count
+        ([BLURRED] * 9 + looks(0.95) * 2, True, Answer.INCONCLUSIVE, 2, (TOO_FEW,)),
     ],
 )
 def test_judge_person(sightings, moving, verdict, faces, reasons):
@@ -83,17 +71,17 @@ def test_judge_person(sightings, moving, verdict, faces, reasons):
 @pytest.mark.parametrize(
     ("sightings", "moving", "spread", "verdict", "reasons"),
     [
-        (looks(0.95) * 5, True, None, AI, ()),
-        (looks(0.95) * 5, True, 0.0, AI, ()),
-        (looks(0.95) * 5, True, 0.25, AI, ()),
-        (looks(0.95) * 5, True, 0.26, INCONCLUSIVE, (UNSTABLE,)),
-        (looks(0.05) * 5, True, 0.25, REAL, ()),
-        (looks(0.05) * 5, True, 0.26, INCONCLUSIVE, (UNSTABLE,)),
-        (looks(0.95), False, 1.0, INCONCLUSIVE, (UNSTABLE,)),
-        (looks(0.5) * 5, True, 1.0, INCONCLUSIVE, (BETWEEN,)),  # those had no answer to lose
-        (looks(0.95), True, 1.0, INCONCLUSIVE, (TOO_FEW,)),
-        ([SMALL] * 5, True, 1.0, INCONCLUSIVE, (TOO_SMALL,)),
-        ([], True, 1.0, INCONCLUSIVE, (NO_FACE,)),
+        (looks(0.95) * 5, True, None, Answer.AI, ()),
+        (looks(0.95) * 5, True, 0.0, Answer.AI, ()),
+        (looks(0.95) * 5, True, 0.25, Answer.AI, ()),
+        (looks(0.95) * 5, True, 0.26, Answer.INCONCLUSIVE, (UNSTABLE,)),
+        (looks(0.05) * 5, True, 0.25, Answer.REAL, ()),
+        (looks(0.05) * 5, True, 0.26, Answer.INCONCLUSIVE, (UNSTABLE,)),
+        (looks(0.95), False, 1.0, Answer.INCONCLUSIVE, (UNSTABLE,)),
+        (looks(0.5) * 5, True, 1.0, Answer.INCONCLUSIVE, (BETWEEN,)),  # those had no answer to lose
+        (looks(0.95), True, 1.0, Answer.INCONCLUSIVE, (TOO_FEW,)),
+        ([SMALL] * 5, True, 1.0, Answer.INCONCLUSIVE, (TOO_SMALL,)),
+        ([], True, 1.0, Answer.INCONCLUSIVE, (NO_FACE,)),
     ],
 )
 def test_an_unstable_score_gives_no_answer(sightings, moving, spread, verdict, reasons):
@@ -144,10 +132,10 @@ def person(verdict, score, *reasons, faces=5):
     return Verdict(verdict, score, (score, score), faces, reasons)
 
 
-FAKE, GENUINE, UNSURE = person(AI, 0.9), person(REAL, 0.1), person(INCONCLUSIVE, 0.5, BETWEEN)
-TINY = person(INCONCLUSIVE, 0.97, TOO_SMALL, faces=0)
-BRIEF = person(INCONCLUSIVE, 0.2, TOO_FEW, faces=1)
-SHAKY, SHAKY_LOW = person(INCONCLUSIVE, 0.96, UNSTABLE), person(INCONCLUSIVE, 0.02, UNSTABLE)
+FAKE, GENUINE, UNSURE = person(Answer.AI, 0.9), person(Answer.REAL, 0.1), person(Answer.INCONCLUSIVE, 0.5, BETWEEN)
+TINY = person(Answer.INCONCLUSIVE, 0.97, TOO_SMALL, faces=0)
+BRIEF = person(Answer.INCONCLUSIVE, 0.2, TOO_FEW, faces=1)
+SHAKY, SHAKY_LOW = person(Answer.INCONCLUSIVE, 0.96, UNSTABLE), person(Answer.INCONCLUSIVE, 0.02, UNSTABLE)
 
 
 @pytest.mark.parametrize(
@@ -155,18 +143,18 @@ SHAKY, SHAKY_LOW = person(INCONCLUSIVE, 0.96, UNSTABLE), person(INCONCLUSIVE, 0.
     [
         ([GENUINE], GENUINE),
         ([GENUINE, FAKE, GENUINE], FAKE),  # one is enough
-        ([FAKE, person(AI, 0.85)], FAKE),
+        ([FAKE, person(Answer.AI, 0.85)], FAKE),
         ([FAKE, UNSURE, TINY], FAKE),
         ([GENUINE, TINY, BRIEF], GENUINE),  # onlookers don't keep it from "real"
         ([GENUINE, UNSURE], UNSURE),
-        ([person(REAL, 0.29), person(INCONCLUSIVE, 0.3, BETWEEN), UNSURE], UNSURE),
+        ([person(Answer.REAL, 0.29), person(Answer.INCONCLUSIVE, 0.3, BETWEEN), UNSURE], UNSURE),
         ([TINY, BRIEF], TINY),
         ([SHAKY, FAKE, GENUINE], FAKE),  # whatever their score, the unstable don't hide one who is AI
         ([SHAKY_LOW, GENUINE], SHAKY_LOW),  # nor are they covered up by one who is real
         ([SHAKY, UNSURE, SHAKY_LOW, GENUINE], SHAKY),
         ([SHAKY_LOW, TINY, BRIEF], SHAKY_LOW),  # they were judged
-        ([GENUINE, person(REAL, 0.2)], person(REAL, 0.2)),
-        ([], Verdict(INCONCLUSIVE, None, None, 0, (NO_FACE,))),
+        ([GENUINE, person(Answer.REAL, 0.2)], person(Answer.REAL, 0.2)),
+        ([], Verdict(Answer.INCONCLUSIVE, None, None, 0, (NO_FACE,))),
     ],
 )
 def test_judge_input(people, expected):
