@@ -10,7 +10,7 @@ import numpy as np
 from aiface import plots
 from aiface.calibration import Calibration
 from aiface.detector import Detector
-from aiface.embed import data_url, jpeg_url
+from aiface.drawing import HEX, data_url, jpeg_url
 from aiface.files import folder_name
 from aiface.labels import Answer
 from aiface.person import Person
@@ -26,22 +26,22 @@ CSS = """
 .aiface-verdict { color: white; border-radius: 8px; padding: .8rem 1rem; margin: 0 0 1rem }
 .aiface-verdict * { color: white !important; margin: 0 }
 .aiface-verdict h2 { font-size: 1.5rem }
-.aiface-real { background: rgb(34, 139, 87) } .aiface-ai { background: rgb(200, 30, 60) }
-.aiface-inconclusive { background: rgb(150, 110, 0) } .aiface-waiting { background: rgb(70, 80, 95) }
+.aiface-waiting { background: rgb(70, 80, 95) }
 .aiface img { max-width: 100%; height: auto; border-radius: 6px; margin: 0 }
 .aiface figure { margin: 0 0 1rem } .aiface progress { width: 100%; accent-color: rgb(40, 70, 130) }
 .aiface { overflow-wrap: anywhere }
 .aiface-crops { display: flex; flex-wrap: wrap; gap: .5rem }
 .aiface-crops figure { width: 5.5rem; margin: 0; text-align: center; font-size: .85rem }
 .aiface-wide { overflow-x: auto } .aiface-wide img { min-width: 42rem }
-.aiface-note { border-left: 4px solid rgb(150, 110, 0); padding: .2rem .8rem; margin: 0 0 1rem }
+.aiface-note { border-left: 4px solid; padding: .2rem .8rem; margin: 0 0 1rem }
 .aiface a.aiface-button { display: inline-block; padding: .6rem 1rem; border-radius: 8px; color: white !important;
   background: rgb(40, 70, 130); text-decoration: none; font-weight: 600 }
 a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px solid rgb(90, 140, 255) !important;
   outline-offset: 2px }
 .gradio-container { width: 100%; max-width: 64rem !important; margin: 0 auto !important }
 #file .download { display: none } /* the server has deleted it */
-"""
+""" + "".join(f".aiface-{answer} {{ background: {colour} }}\n" for answer, colour in HEX.items())
+CSS += f".aiface-note {{ border-color: {HEX[Answer.INCONCLUSIVE]} }}\n"
 
 
 def progress(image: np.ndarray, at: float, end: float | None) -> str:

@@ -7,11 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from aiface.drawing import CLASS_COLOURS
 from aiface.findings import CLASS_WORDS, MUCH, SOME, capital, printable, words
 from aiface.measurements import MEANING, Measurements
 from aiface.traits import Trait
-
-_COLOURS = ("#22704f", "#c81e3c")
 
 
 def figures(measured: Measurements, traits: Sequence[Trait]) -> list[tuple[str, Figure]]:
@@ -28,7 +27,7 @@ def trait_bars(traits: Sequence[Trait], most: int = 14) -> Figure:
     scored = [(trait.scores["all"].auc - 0.5, words(trait.name)) for trait in traits if "all" in trait.scores]
     distance, names = zip(*sorted(scored, key=lambda pair: -abs(pair[0]))[:most][::-1], strict=True)
     axes = _axes("Most telling traits", len(names))
-    axes.barh(names, np.abs(distance), color=[_COLOURS[d > 0] for d in distance])
+    axes.barh(names, np.abs(distance), color=[CLASS_COLOURS[d > 0] for d in distance])
     for bar in (SOME - 0.5, MUCH - 0.5):
         axes.axvline(bar, color="grey", linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, 0.5), xlabel="|AUC - 0.5|; red: higher in AI, green: higher in real")
@@ -44,7 +43,7 @@ def distributions(measured: Measurements, name: str, most: int = 12) -> Figure:
     largest = sorted(sorted(parts, key=lambda key: -len(parts[key]))[:most])[::-1]
     axes = _axes(f"{capital(words(name))} by source and class", len(largest))
     for row, key in enumerate(largest):
-        colour = _COLOURS[key[0]]
+        colour = CLASS_COLOURS[key[0]]
         low, first, middle, third, high = np.quantile(parts[key], (0.05, 0.25, 0.5, 0.75, 0.95))
         axes.plot((low, high), (row, row), color=colour, linewidth=1)
         axes.plot((first, third), (row, row), color=colour, linewidth=6, solid_capstyle="butt")

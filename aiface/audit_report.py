@@ -11,7 +11,7 @@ import numpy as np
 import aiface
 from aiface.audit import Audit
 from aiface.audit_figures import figures
-from aiface.embed import data_url
+from aiface.drawing import SEVERITY_COLOURS, data_url, html_page
 from aiface.files import write_json, write_text
 from aiface.findings import capital, counted, printable, severity, where, words
 from aiface.measurements import MEANING
@@ -21,22 +21,17 @@ from aiface.traits import Trait
 _NO_SCORE = "No score: too few pictures of a class."
 _COLUMNS = ("jpeg_quality", "bytes_per_pixel", "sharpness", "noise", "blockiness", "brightness", "contrast",
             "saturation", "red", "green", "blue")  # fmt: skip
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Data audit</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-h1 {{ margin-bottom: 0 }} h2 {{ margin-top: 2.2rem }} small, footer {{ color: #555 }}
-.problem {{ --colour: #c81e3c }} .warning {{ --colour: #d98200 }} .info {{ --colour: #22704f }}
-.scores, .figures {{ display: flex; flex-wrap: wrap; gap: .8rem }} li {{ overflow-wrap: anywhere }}
-.score {{ flex: 1 1 13rem; border: 1px solid #ddd; border-radius: .3rem; padding: .6rem 1rem;
-  border-top: .35rem solid var(--colour) }} .score b {{ font-size: 2rem; line-height: 1.2; display: block }}
-ul.findings {{ list-style: none; padding: 0 }} .findings b {{ text-transform: uppercase; font-size: .75rem }}
-.findings li {{ border-left: .35rem solid var(--colour); padding: .3rem .8rem; margin: .5rem 0 }}
-.figures img {{ width: 100%; max-width: 32rem; height: auto; align-self: flex-start }} .wide {{ overflow-x: auto }}
-table {{ border-collapse: collapse; font-size: .85rem }} tr + tr {{ border-top: 1px solid #eee }}
-td, th {{ text-align: left; padding: .2rem .9rem .2rem 0; vertical-align: top; white-space: nowrap }}
-</style></head><body>
-<h1>Data audit</h1><p>{counts}</p>
+_STYLE = """h1 { margin-bottom: 0 } h2 { margin-top: 2.2rem } small, footer { color: #555 }
+.scores, .figures { display: flex; flex-wrap: wrap; gap: .8rem } li { overflow-wrap: anywhere }
+.score { flex: 1 1 13rem; border: 1px solid #ddd; border-radius: .3rem; padding: .6rem 1rem;
+  border-top: .35rem solid var(--colour) } .score b { font-size: 2rem; line-height: 1.2; display: block }
+ul.findings { list-style: none; padding: 0 } .findings b { text-transform: uppercase; font-size: .75rem }
+.findings li { border-left: .35rem solid var(--colour); padding: .3rem .8rem; margin: .5rem 0 }
+.figures img { width: 100%; max-width: 32rem; height: auto; align-self: flex-start } .wide { overflow-x: auto }
+table { border-collapse: collapse; font-size: .85rem } tr + tr { border-top: 1px solid #eee }
+td, th { text-align: left; padding: .2rem .9rem .2rem 0; vertical-align: top; white-space: nowrap }
+""" + "".join(f".{severity} {{ --colour: {colour} }}\n" for severity, colour in SEVERITY_COLOURS.items())
+_BODY = """<h1>Data audit</h1><p>{counts}</p>
 <h2>Shortcut scores</h2><div class="scores">{scores}</div>
 <p>A classifier that is never shown a face was asked for the class. 0.5 is a coin: these traits say nothing. 1.0: the
 class can be read off them, and a detector trained on this set may have learned them and nothing else. What
@@ -56,7 +51,6 @@ the central 256 px of native pixels: sharpness as Pertuz et al. 2013, noise as I
 al. 2002. Near-duplicates: a 64-bit DCT hash (Zauner 2010) within 8 bits, found by multi-index hashing (Norouzi et al.
 2012), and 16x16 thumbnails that correlate at 0.98 or more; mirrored and cut copies are not looked for.</p>
 <p>aiface {version}</p></footer>
-</body></html>
 """
 
 
@@ -123,7 +117,7 @@ def to_html(found: Audit) -> str:
     measured = found.measured
     real, ai = np.bincount(measured.labels, minlength=2)
     unreadable = [[where(item), reason] for item, reason in measured.unreadable[:20]]
-    page = _PAGE.format(
+    body = _BODY.format(
         counts=f"{len(measured):,} pictures: {real:,} real, {ai:,} AI-generated; "
                f"{counted(len(set(measured.sources.tolist())), 'source')}",
         scores=_scores(found.shortcut),
@@ -140,7 +134,7 @@ def to_html(found: Audit) -> str:
         unreadable=f"<h2>Unreadable</h2>{_html_table(['file', 'reason'], unreadable)}" if unreadable else "",
         version=aiface.__version__,
     )  # fmt: skip
-    return printable(page)
+    return printable(html_page("Data audit", body, _STYLE, width=66))
 
 
 def _scores(shortcut: ShortcutScore) -> str:

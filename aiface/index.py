@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 
 from aiface.detector import Detector
+from aiface.drawing import HEX, html_page
 from aiface.faces import FaceFinder
 from aiface.files import folder_name, write_json, write_text
 from aiface.inputs import search
@@ -27,24 +28,19 @@ NEITHER = "neither a picture nor a clip, by its name"
 ORDER = (*reversed(Answer), "error", SKIPPED)
 # with what a kill leaves of a file half written
 OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried)")
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>aiface: {count} inputs</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-div {{ overflow-x: auto }} table {{ border-collapse: collapse; width: 100% }}
-th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd }}
-td:first-child, td:last-child {{ min-width: 12rem; overflow-wrap: anywhere }}
-.ai {{ color: rgb(200, 30, 60); font-weight: 600 }} .real {{ color: rgb(34, 110, 70) }}
-.inconclusive {{ color: rgb(130, 90, 0) }} .error, .skipped {{ color: #555 }}
-</style></head><body>
-<h1>{count} inputs</h1>
+_STYLE = """div { overflow-x: auto } table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd }
+td:first-child, td:last-child { min-width: 12rem; overflow-wrap: anywhere }
+.error, .skipped { color: #555 } .ai { font-weight: 600 }
+""" + "".join(f".{answer} {{ color: {colour} }}\n" for answer, colour in HEX.items())
+_BODY = """<h1>{count} inputs</h1>
 <p>{counts}</p>
 <p><strong>{not_proof}</strong></p>
 <div role="region" aria-label="all inputs" tabindex="0"><table>
 <tr><th scope="col">input</th><th scope="col">verdict</th><th scope="col">score</th><th scope="col">people</th>
 <th scope="col">why</th></tr>
 {rows}
-</table></div></body></html>
+</table></div>
 """
 
 
@@ -153,7 +149,8 @@ def _as_html(rows: Sequence[dict]) -> str:
     counts = Counter(row["verdict"] for row in rows)
     told = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in ORDER if counts[kind])
     lines = "\n".join("".join(_cells(row)) for row in rows)
-    return _PAGE.format(count=len(rows), counts=told or "nothing was judged", not_proof=NOT_PROOF, rows=lines)
+    body = _BODY.format(count=len(rows), counts=told or "nothing was judged", not_proof=NOT_PROOF, rows=lines)
+    return html_page(f"aiface: {len(rows)} inputs", body, _STYLE, width=70)
 
 
 def _cells(row: dict) -> Iterator[str]:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from aiface.drawing import COLOURS
 from aiface.files import atomic_path, read_image
 from aiface.labels import Answer
 from aiface.person import Person
@@ -17,11 +18,6 @@ from aiface.verdict import Verdict
 from aiface.video import open_video
 from aiface.writer import VideoWriter
 
-COLOURS = {
-    Answer.REAL: (34, 139, 87),
-    Answer.AI: (200, 30, 60),
-    Answer.INCONCLUSIVE: (150, 110, 0),
-}  # white text reads well on each
 Mark = tuple[Box, str, Answer]  # where, what to write, and the verdict
 WORDS = {Answer.REAL: "real", Answer.AI: "AI", Answer.INCONCLUSIVE: "inconclusive"}
 

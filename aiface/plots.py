@@ -8,18 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from aiface.calibration import Calibration
+from aiface.drawing import CLASS_COLOURS, HEX
 from aiface.explain import overlay_heat
 from aiface.labels import AI, NAMES, REAL, Answer
-from aiface.overlay import COLOURS
 from aiface.overlay import label as verdict_label
 from aiface.person import Person
 from aiface.pipeline import Analysis
 from aiface.verdict import Verdict
 
 PEOPLE = 12  # of a clip shown in a figure
-CLASS_COLOURS = ("#22704f", "#c81e3c")
 _BLANK = np.full((1, 1, 3), 255, np.uint8)
-_VERDICT_COLOURS = {verdict: tuple(value / 255 for value in colour) for verdict, colour in COLOURS.items()}
 
 
 def grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int = 8, colours: Sequence = ()) -> Figure:
@@ -146,7 +144,7 @@ def gallery(people: Sequence[Person], verdicts: Sequence[Verdict], heats: Sequen
         images += [_BLANK] * (width - len(row))
         titles += [f"{index + 1}: {time}{moment.score:.2f}" for time, moment in zip(times, row, strict=True)]
         titles += [""] * (width - len(row))
-        colours += [_VERDICT_COLOURS[verdicts[index].verdict]] * width
+        colours += [HEX[verdicts[index].verdict]] * width
     return grid(images, titles, width if width > 1 else min(8, max(1, len(images))), colours)
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import aiface
 from aiface import plots
 from aiface.detector import Detector
-from aiface.embed import data_url, jpeg_url
+from aiface.drawing import HEX, data_url, html_page, jpeg_url
 from aiface.errors import DataError
 from aiface.explain import INNER_SHARE, heat_map, onto_frame, share_inside_face
 from aiface.files import read_image, sha256, write_text
 from aiface.inspection import provenance
-from aiface.overlay import COLOURS, draw, people_at
+from aiface.overlay import draw, people_at
 from aiface.pipeline import Analysis
 from aiface.provenance import ABSENCE, Provenance
 from aiface.words import (
@@ -36,21 +36,15 @@ VERSION = 2  # of the JSON, as in its schema
 WIDTH = 960  # pixels: as wide as a picture is shown
 HARDLY = 0.1  # of 1: heat below is too faint to be seen, and where it lies means nothing
 Maps = Sequence[np.ndarray]  # of each person, the heat of each crop in their gallery: float32 (n, 256, 256)
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222;
-  overflow-wrap: anywhere }}
-figure {{ margin: 0; overflow-x: auto }} img {{ max-width: 100%; height: auto }} footer {{ color: #555 }}
-@media (max-width: 45rem) {{ .wide img {{ max-width: 45rem }} }}
-.verdict {{ color: white; background: rgb{colour}; padding: .8rem 1rem; border-radius: 8px; font-size: 1.5rem;
-  font-weight: 600 }}
-</style></head><body>
-<h1>{title}</h1>
+_STYLE = """body { overflow-wrap: anywhere }
+figure { margin: 0; overflow-x: auto } img { max-width: 100%; height: auto } footer { color: #555 }
+@media (max-width: 45rem) { .wide img { max-width: 45rem } }
+.verdict { color: white; padding: .8rem 1rem; border-radius: 8px; font-size: 1.5rem; font-weight: 600 }
+"""
+_BODY = """<h1>{title}</h1>
 <p class="verdict">{words}</p>
 {parts}
 <footer><h2>How this was made</h2><p>{made}</p></footer>
-</body></html>
 """
 
 
@@ -140,13 +134,14 @@ def as_html(
         _section("What the detector learnt from", escape(str(detector.card["training"].get("summary", "")))),
         _section("Where it fails", LIMITS),
     )
-    return _PAGE.format(
-        title=escape(Path(analysis.path).name or analysis.path),
-        colour=COLOURS[verdict.verdict],
+    title = escape(Path(analysis.path).name or analysis.path)
+    body = _BODY.format(
+        title=title,
         words=capital(WORDS[verdict.verdict]) if analysis.error is None else "This could not be judged",
         parts="\n".join(parts),
         made=_made(analysis, detector),
     )
+    return html_page(title, body, _STYLE + f".verdict {{ background: {HEX[verdict.verdict]} }}")
 
 
 def _section(title: str, text: str) -> str:

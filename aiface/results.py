@@ -7,7 +7,7 @@ from pathlib import Path
 import mistune
 
 from aiface.calibration import AI_RATE, MISS_RATE
-from aiface.embed import data_url
+from aiface.drawing import data_url, html_page
 from aiface.files import write_json, write_text
 from aiface.results_figures import figures
 from aiface.robustness import ALL, CLEAN, PER_CLASS
@@ -22,7 +22,7 @@ HOW = (
     "stored for 1 % gives here. A resample's ECE is biased upwards, so an interval can lie above its figure."
 )
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}"
+    "img{max-width:100%}"
     "table{display:block;overflow-x:auto;border-collapse:collapse;font-size:.8rem}"
     "th,td{padding:.2rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}"
 )
@@ -208,9 +208,5 @@ def results_html(result: Mapping, text: str) -> str:
     """One page with the main figures as pictures above RESULTS.md's `text`; it needs no other file."""
     body = "".join(f'<h2>{title}</h2><img alt="{title}" src="{data_url(figure)}">' for title, figure in figures(result))
     tables = mistune.create_markdown(escape=True, plugins=["table"])(text.partition("\n")[2])
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>aiface results</title>'
-        f"<style>{STYLE}</style></head><body><h1>Results of {escape(result['detector']['name'])}</h1>{body}{tables}"
-        "</body></html>\n"
-    )
+    heading = f"<h1>Results of {escape(result['detector']['name'])}</h1>"
+    return html_page("aiface results", heading + body + tables, STYLE, width=72)

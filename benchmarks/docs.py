@@ -19,7 +19,7 @@ from PIL import Image
 from aiface import plots
 from aiface.demo import ROOT, astronaut_clip, execute, read_parameters
 from aiface.detector import Detector, load_detector
-from aiface.embed import png
+from aiface.drawing import png
 from aiface.faces import load_finder
 from aiface.files import atomic_path, write_text
 from aiface.overlay import draw, people_at

@@ -10,8 +10,8 @@ import aiface
 PACKAGE = Path(aiface.__file__).parent
 FLOORS = (  # from the ground up
     ("__init__", "errors", "labels", "logits", "quiet"),
-    ("ahead", "archive", "config", "embed", "file_traits", "files", "degrade", "follow", "tracking", "trail", "window"),
-    ("blend", "child", "dataset", "distribution", "faces", "frames", "inputs", "metadata"),
+    ("ahead", "archive", "config", "drawing", "file_traits", "files", "degrade", "follow", "tracking", "trail"),
+    ("blend", "child", "dataset", "distribution", "faces", "frames", "inputs", "metadata", "window"),
     ("camera", "crop", "decoding", "provenance", "stores", "upload", "vetting", "writer"),
     ("explain", "image_statistics", "inspection", "isolated", "network", "openvino_runtime", "shards", "stability"),
     ("batches", "calibration", "keras_runtime", "measurements", "shortcut", "video"),

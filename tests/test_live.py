@@ -13,11 +13,12 @@ from clips import FakeCamera, seconds, write_clip
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface import live as live_module
+from aiface.drawing import COLOURS
 from aiface.errors import VideoError
 from aiface.frames import Frame
 from aiface.labels import Answer
 from aiface.live import LATE, SLOWEST, TICK, Judge, Meter, live, paced
-from aiface.overlay import COLOURS, draw
+from aiface.overlay import draw
 from aiface.session import Session
 from aiface.video import open_video
 from aiface.window import Window

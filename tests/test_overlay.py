@@ -7,10 +7,10 @@ from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface import overlay
+from aiface.drawing import COLOURS
 from aiface.errors import VideoError
 from aiface.labels import Answer
 from aiface.overlay import (
-    COLOURS,
     annotate,
     annotate_image,
     annotate_video,

@@ -8,9 +8,8 @@ from PIL import Image
 
 from aiface import plots
 from aiface.calibration import Calibration
-from aiface.embed import data_url, png
+from aiface.drawing import CLASS_COLOURS, HEX, data_url, png
 from aiface.labels import Answer
-from aiface.overlay import COLOURS
 from aiface.person import GALLERY, Person
 from aiface.pipeline import Analysis
 from aiface.verdict import Sighting, Verdict
@@ -74,7 +73,7 @@ def test_grid_shows_every_picture(columns):
 def test_samples_carry_class_and_source():
     figure = plots.samples(CROPS[:2], [0, 1], ["photos", "gan"])
     titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes if axes.images]
-    assert titles == [("real: photos", plots.CLASS_COLOURS[0]), ("ai: gan", plots.CLASS_COLOURS[1])]
+    assert titles == [("real: photos", CLASS_COLOURS[0]), ("ai: gan", CLASS_COLOURS[1])]
 
 
 def test_history():
@@ -135,7 +134,7 @@ def test_gallery_is_a_row_a_person():
     assert titles(figure)[GALLERY:] == ["2: 0.0 s, 0.10", "2: 0.2 s, 0.11", "2: 0.4 s, 0.12"]
     second = figure.axes[GALLERY]
     assert second.images[0].get_array().max() == 200
-    assert second.title.get_color() == tuple(value / 255 for value in COLOURS[Answer.REAL])
+    assert second.title.get_color() == HEX[Answer.REAL]
 
 
 def test_gallery_of_an_image_stands_side_by_side():
