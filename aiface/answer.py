@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface import plots
 from aiface.calibration import Calibration
-from aiface.detector import Detector
-from aiface.drawing import HEX, data_url, jpeg_url
+from aiface.drawing import HEX, jpeg_url
 from aiface.files import folder_name
 from aiface.labels import Answer
+from aiface.page import as_html, origin, reasons
 from aiface.person import Person
 from aiface.pipeline import Analysis
-from aiface.provenance import Provenance
-from aiface.report import annotated, as_html, origin, reasons
+from aiface.report import Report
 from aiface.verdict import Verdict
 from aiface.words import MEANING, NOT_PROOF, WORDS, capital, sentence, sureness
 
@@ -82,21 +80,21 @@ def live(image: np.ndarray, shown: Sequence[Verdict | None]) -> str:
     )
 
 
-def result(analysis: Analysis, detector: Detector, provenance: Provenance) -> str:
+def result(report: Report) -> str:
     """Everything about a judged file, with the report to download. The file must still be there."""
-    verdict = analysis.verdict
+    analysis, verdict = report.analysis, report.analysis.verdict
     return _box(
         _banner(verdict.verdict, capital(WORDS[verdict.verdict]), Path(analysis.path).name),
         f"<p>{MEANING[verdict.verdict]}</p>",
         reasons(verdict.reasons),
         f"<p>{NOT_PROOF}</p>",
         *(f'<p class="aiface-note">Please note: {escape(warning)}.</p>' for warning in analysis.warnings),
-        _download(analysis, detector, provenance),
-        _sure(verdict, detector.calibration),
-        _annotated(analysis),
+        _download(report),
+        _sure(verdict, report.detector.calibration),
+        _annotated(report),
         _people(analysis),
-        _timeline(analysis, detector),
-        "<h3>What the file says of its own origin</h3>" + origin(provenance),
+        _timeline(report),
+        "<h3>What the file says of its own origin</h3>" + origin(report.provenance) if report.provenance else "",
     )
 
 
@@ -117,10 +115,10 @@ def _sure(verdict: Verdict, calibration: Calibration) -> str:
     return f"<h3>How sure is this?</h3><p>{escape(text)}</p>" if (text := sureness(verdict, calibration)) else ""
 
 
-def _annotated(analysis: Analysis) -> str:
-    if analysis.moving or not analysis.people:
+def _annotated(report: Report) -> str:
+    if report.analysis.moving or not report.analysis.people:
         return ""
-    return _figure(annotated(analysis), "The picture, with a box and the answer at each face", WIDTH)
+    return _figure(report.picture, "The picture, with a box and the answer at each face", WIDTH)
 
 
 def _people(analysis: Analysis) -> str:
@@ -150,22 +148,21 @@ def _crop(number: int, crop: np.ndarray, at: float, score: float, moving: bool) 
     return _figure(crop, f"Person {number}{when}, score {score:.2f}", 128, caption)
 
 
-def _timeline(analysis: Analysis, detector: Detector) -> str:
-    if not (analysis.moving and analysis.people):
+def _timeline(report: Report) -> str:
+    if not (report.analysis.moving and report.analysis.people):
         return ""
-    source = data_url(plots.timeline(analysis, detector.calibration))
     alt = "Chart of each person's score over time; the same figures are in the report"
     return (
         "<h3>Over time</h3><p>Each point is one look at a face; the shaded band is where the answer is "
         f'“inconclusive”.</p><div class="aiface-wide" tabindex="0" role="group" aria-label="{alt}">'
-        f'<img alt="{alt}" src="{source}"></div>'
+        f'<img alt="{alt}" src="{report.timeline}"></div>'
     )
 
 
-def _download(analysis: Analysis, detector: Detector, provenance: Provenance) -> str:
-    page = as_html(analysis, detector, provenance).encode("utf-8", "replace")
+def _download(report: Report) -> str:
+    page = as_html(report).encode("utf-8", "replace")
     source = "data:text/html;charset=utf-8;base64," + base64.b64encode(page).decode()
-    name = f"aiface-{folder_name(analysis.path)}.html"
+    name = f"aiface-{folder_name(report.analysis.path)}.html"
     return f'<p><a class="aiface-button" download="{escape(name)}" href="{source}">Download the report</a></p>'
 
 

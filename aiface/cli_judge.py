@@ -139,12 +139,10 @@ def _here(finder, detector, settings) -> tuple[Callable, Answers]:
     """How names are searched, and how inputs are judged in this process."""
     from aiface.inputs import search
     from aiface.pipeline import analyze
-    from aiface.words import people_lines
 
     def judge(names: Sequence[str | Path], reports: "Reports") -> Iterator[dict]:
         for analysis in analyze(names, finder, detector, settings):
-            row, lines = reports.add(analysis), people_lines(analysis)
-            yield {"row": row, "line": analysis.row(), "people": lines, "warnings": analysis.warnings}
+            yield reports.add(analysis)
             if analysis.interrupted:
                 raise KeyboardInterrupt
 

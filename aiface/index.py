@@ -19,8 +19,9 @@ from aiface.faces import FaceFinder
 from aiface.files import folder_name, write_json, write_text
 from aiface.inputs import search
 from aiface.labels import Answer
-from aiface.pipeline import Analysis, Settings, finder_name
-from aiface.report import VERSION, write_report
+from aiface.page import write_report
+from aiface.pipeline import Analysis, Settings, finder_name, line
+from aiface.report import VERSION, Report
 from aiface.words import NOT_PROOF, WORDS
 
 SKIPPED = "skipped"
@@ -64,21 +65,35 @@ class Reports:
         return path.parent.absolute() == self.folder.absolute() and OURS.fullmatch(path.name) is not None
 
     def add(self, analysis: Analysis) -> dict:
-        """Write the report on an input; return its row of the index."""
-        page = write_report(analysis, self._detector, self.path(analysis.path), self._explain)
-        return _row(json.loads(page.with_suffix(".json").read_text(encoding="utf-8")), page)
+        """Write the report on an input; return what is `told` of it.
+
+        `again`, too: whether it failed in a way that another try may mend.
+        """
+        report = Report.of(analysis, self._detector, self._explain)
+        page = write_report(report, self.path(analysis.path))
+        return told(report.json, page) | {"again": not self._is_last(report.json, analysis.path)}
 
     def done(self, name: str | Path) -> dict | None:
-        """The row of an input that was judged to its end before, by this network and with these settings; else None.
+        """What is `told` of an input that was judged to its end before, by this network and with these settings.
 
-        A file that has changed since, in size or time, is to be judged again, and so is an address that failed.
+        Else None: a file that has changed since, in size or time, is to be judged again, and so is an address that
+        failed.
         """
         page = self.path(name)
         try:
             found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
-            return _row(found, page) if page.is_file() and self._as_now(found, name) else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or another program's
-            return None
+            if page.is_file() and self._is_last(found, name):
+                return told(found, page) | {"again": False}
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or another program's
+            pass
+        return None
+
+    def _is_last(self, found: dict, name: str | Path) -> bool:
+        """Whether what a report's JSON says of an input is the last word on it, as long as nothing changes."""
+        try:
+            return self._as_now(found, name)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no file any more, or another program's
+            return False
 
     def _as_now(self, found: dict, name: str | Path) -> bool:
         if (found["report_version"], found["interrupted"]) != (VERSION, False):
@@ -98,7 +113,7 @@ class Reports:
     def written(self, names: Iterable[str]) -> list[dict]:
         """The rows of those inputs that are `done`, from one look at the folder."""
         there = {path.stem for path in self.folder.glob("*.json")}
-        return [row for name in names if self.path(name).stem in there and (row := self.done(name))]
+        return [found["row"] for name in names if self.path(name).stem in there and (found := self.done(name))]
 
     def write_index(self, rows: Iterable[dict]) -> Path:
         """Write `index.json` and `index.html`, the worst first; return the latter's path."""
@@ -123,14 +138,20 @@ def plan(
         others = [other for other in others if not reports.holds(Path(other))]
         rows |= {reports.path(other): skipped(other) for other in others}
         for each in inputs or [name] * (not others):
-            row = reports.done(each)
-            (rows if row else todo)[reports.path(each)] = row or each
+            found = reports.done(each)
+            (rows if found else todo)[reports.path(each)] = found["row"] if found else each
     return list(todo.values()), list(rows.values())
 
 
 def skipped(path: str | Path) -> dict:
     """The row of a file that is no input."""
     return {"path": str(path), "verdict": SKIPPED, "score": None, "people": 0, "why": NEITHER, "report": None}
+
+
+def told(report: dict, page: Path) -> dict:
+    """Of a report's JSON: its `row` of the index, its `line` of `analyze --json`, `people` in words, and `warnings`."""
+    row, people, warnings = _row(report, page), report["summary"], report["warnings"]
+    return {"row": row, "line": line(report), "people": people, "warnings": warnings}
 
 
 def _row(report: dict, page: Path) -> dict:

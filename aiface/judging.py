@@ -13,9 +13,10 @@ from aiface import answer
 from aiface.detector import Detector
 from aiface.errors import AifaceError, DataError
 from aiface.faces import Face, FaceFinder
-from aiface.inspection import kind, provenance
+from aiface.inspection import kind
 from aiface.overlay import draw, live_marks, shown_marks
 from aiface.pipeline import Analysis, Settings, analyze_images, analyze_video
+from aiface.report import Report
 from aiface.session import Session, Sightings
 from aiface.upload import IMAGE
 from aiface.video import Frame
@@ -52,7 +53,7 @@ def judge(path: str | Path, finder: FaceFinder, detector: Detector, seconds: flo
                 raise DataError(analysis.error)
         else:
             analysis = yield from _judge_clip(path, finder, detector, seconds)
-        yield answer.result(analysis, detector, provenance(path))
+        yield answer.result(Report.of(analysis, detector))
     except AifaceError as error:
         yield answer.problem(str(error).replace(str(path.resolve()), path.name).replace(str(path), path.name))
 

@@ -1,7 +1,7 @@
 """Judge an image, a video, a folder or a camera: frames to faces to people to verdicts."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -101,22 +101,33 @@ class Analysis:
             "verdict": self.verdict.verdict,
             "score": self.verdict.score,
             "people": [
-                {
-                    "verdict": verdict.verdict,
-                    "score": verdict.score,
-                    "looks": person.looks,
-                    "scored": len(person.sightings),
-                    "faces": verdict.faces,
-                    "first_s": person.first_time,
-                    "last_s": person.last_time,
-                    "ai_intervals_s": [list(span) for span in verdict.ai_spans] if self.moving else None,
-                    "reasons": list(verdict.reasons),
-                }
+                _person_row(person, verdict, self.moving)
                 for person, verdict in zip(self.people, self.verdicts, strict=True)
             ],
             "reasons": list(self.verdict.reasons),
             "error": self.error,
         }
+
+
+def _person_row(person: Person, verdict: Verdict, moving: bool) -> dict:
+    return {
+        "verdict": verdict.verdict,
+        "score": verdict.score,
+        "looks": person.looks,
+        "scored": len(person.sightings),
+        "faces": verdict.faces,
+        "first_s": person.first_time,
+        "last_s": person.last_time,
+        "ai_intervals_s": [list(span) for span in verdict.ai_spans] if moving else None,
+        "reasons": list(verdict.reasons),
+    }
+
+
+def line(report: Mapping) -> dict:
+    """What `Analysis.row` gave, of a report's JSON, which says more on the input and on each person."""
+    somebody = _person_row(Person(0), Verdict(Answer.INCONCLUSIVE, None), moving=False)
+    people = [{key: person[key] for key in somebody} for person in report["people"]]
+    return {key: report[key] for key in Analysis("").row()} | {"people": people}
 
 
 def finder_name(finder: FaceFinder) -> str:

@@ -29,7 +29,6 @@ SHARES = 4  # tasks of pictures for each worker at least: who is done early take
 PATIENCE = 10.0  # seconds for a cluster's first sign of life
 STORE = 200 << 20  # bytes of Ray's own memory on this machine: only names and rows pass through it
 COLUMNS = ("path", "verdict", "score", "people", "why", "report")
-LINE = tuple(Analysis("").row())
 
 Load = Callable[[], tuple[FaceFinder, Detector]]
 
@@ -59,16 +58,8 @@ class Judge:
         return {"answers": [json.dumps(self.answer(name)) for name in names]}
 
     def answer(self, name: str) -> dict:
-        """The row of an input in the index, its `line` of `analyze --json`, its people in words, its warnings.
-
-        `again`: whether it failed in a way that another try may mend.
-        """
-        row = self._reports.done(name) or self._judge(name)
-        report = json.loads(self._reports.path(name).with_suffix(".json").read_text(encoding="utf-8"))
-        for person in report["people"]:
-            del person["sightings"], person["heat_inside_face"]
-        told = {"line": {key: report[key] for key in LINE}, "people": report["summary"]}
-        return {"row": row, **told, "warnings": report["warnings"], "again": self._reports.done(name) is None}
+        """What is told of an input, see `aiface.index.Reports.add`: judged now, or before by a worker that died."""
+        return self._reports.done(name) or self._judge(name)
 
     def _judge(self, name: str) -> dict:
         """Judge an input, unless workers died over it; a file that grows by a byte with each try counts them."""
@@ -81,9 +72,9 @@ class Judge:
         with tried.open("ab") as file:
             file.write(b".")
         with ExitStack() as stack:
-            row = self._reports.add(self._analyze(name, stack))
+            found = self._reports.add(self._analyze(name, stack))
         tried.unlink(missing_ok=True)
-        return row
+        return found
 
     def _analyze(self, name: str, stack: ExitStack) -> Analysis:
         try:

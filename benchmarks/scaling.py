@@ -174,7 +174,7 @@ def ends(reports: Reports, pictures: list[Path], folder: Path) -> dict[str, floa
     with timed(found, "plan, where judged before", 10 * len(pictures)):
         for path in pictures * 10:
             reports.done(path)
-    row = reports.done(pictures[0])
+    row = reports.done(pictures[0])["row"]
     rows = [row | {"path": f"{row['path']} {number}"} for number in range(MANY)]
     with timed(found, "index", MANY):
         reports.write_index(rows)

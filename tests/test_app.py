@@ -13,6 +13,7 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import scene
@@ -24,13 +25,15 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from served import ROOT, free_port, served
 from test_report import Page
 
-from aiface import answer, app, judging, verdict, words
+from aiface import answer, app, judging, plots, verdict, words
 from aiface.__main__ import main
 from aiface.errors import DataError
+from aiface.files import sha256
 from aiface.judging import GONE, Live, Shared, judge
 from aiface.labels import Answer
 from aiface.pipeline import Analysis
 from aiface.provenance import ABSENCE, Credentials, Provenance
+from aiface.report import Report
 from aiface.upload import FORGOTTEN, IMAGE, VIDEO, Uploads, kind
 from aiface.words import NOT_PROOF
 
@@ -96,10 +99,22 @@ def test_the_report_is_in_the_page(tmp_path):
     assert report.sources == ["data:image/jpeg;base64", "data:image/png;base64,"]
 
 
+def test_a_file_is_hashed_and_its_timeline_drawn_once(tmp_path):
+    hashing = mock.patch("aiface.report.sha256", wraps=sha256)
+    drawing = mock.patch("aiface.plots.timeline", wraps=plots.timeline)
+    with hashing as hashed, drawing as drawn:
+        page = last(clip(tmp_path / "a.mp4"))
+    (link,) = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    with urllib.request.urlopen(link) as answered:
+        charts = [at["src"] for tag, at in Page(answered.read().decode()).tags if at.get("alt", "").startswith("Chart")]
+    assert charts == [at["src"] for tag, at in page.tags if at.get("alt", "").startswith("Chart") and "src" in at]
+    assert (hashed.call_count, drawn.call_count, len(charts)) == (1, 1, 1)
+
+
 @pytest.mark.parametrize(("reason", "plain"), [*words.PLAIN.items(), ("another reason <b>", "another reason <b>")])
 def test_reasons_are_plain(reason, plain):
     judged = verdict.Verdict(Answer.INCONCLUSIVE, None, reasons=(reason,))
-    page = Page(answer.result(Analysis(EVIL, verdict=judged), scene.detector(), NOTHING_SAID))
+    page = Page(answer.result(Report(Analysis(EVIL, verdict=judged), scene.detector(), None, NOTHING_SAID)))
     assert f"Why:{plain}" in page.text.replace("Why: ", "Why:")
     assert "b" not in {tag for tag, _ in page.tags}
 
@@ -153,7 +168,8 @@ def test_only_so_much_of_a_clip_is_judged(tmp_path, count, limit, warned):
 
 def test_warnings_are_shown(tmp_path):
     analysis = Analysis("a.mp4", moving=True, warnings=["read <3> frames"])
-    assert "Please note: read <3> frames." in Page(answer.result(analysis, scene.detector(), NOTHING_SAID)).text
+    page = Page(answer.result(Report(analysis, scene.detector(), None, NOTHING_SAID)))
+    assert "Please note: read <3> frames." in page.text
 
 
 def truncated(path):

@@ -24,6 +24,7 @@ FLOORS = (  # from the ground up
     ("demo", "live", "notebook", "plots", "protocol"),
     ("results", "words"),
     ("report",),
+    ("page",),
     ("answer", "index"),
     ("cli_train", "judging", "ray_engine"),
     ("browser", "cli_judge", "web"),
@@ -39,7 +40,7 @@ WITHOUT_KERAS = (
 )  # fmt: skip
 KERAS_ON_DEMAND = (
     "answer", "app", "browser", "judging", "web", "explain", "openvino_runtime", "detector", "distribution", "session",
-    "pipeline", "overlay", "live", "ray_engine", "report", "__main__",
+    "pipeline", "overlay", "live", "page", "ray_engine", "report", "__main__",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import scene
@@ -17,6 +18,7 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from aiface.index import ORDER, SKIPPED, Reports, plan
 from aiface.inputs import expand
 from aiface.pipeline import Analysis, Settings, analyze
+from aiface.words import people_lines
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, str(ROOT / "tests" / "judge_by_colour.py"), "analyze"]
@@ -56,7 +58,7 @@ def judge(out, *names, settings=DEFAULT, detector=None):
     """What `analyze --out` does: the rows of the index, and the inputs that were judged for it."""
     reports = Reports(out, scene.Finder(), detector or scene.detector(), settings)
     todo, rows = plan(expand(map(str, names)), reports)
-    rows += [reports.add(analysis) for analysis in analyze(todo, scene.Finder(), scene.detector(), settings)]
+    rows += [reports.add(analysis)["row"] for analysis in analyze(todo, scene.Finder(), scene.detector(), settings)]
     reports.write_index(rows)
     return rows, [str(each) for each in todo]
 
@@ -90,6 +92,28 @@ def test_nothing_is_judged_twice(files, tmp_path):
     again, nothing = judge(out, files)
     assert (len(todo), nothing) == (7, [])
     assert sorted(again, key=str) == sorted(rows, key=str)
+
+
+def test_what_is_told_comes_from_the_report_and_equals_its_json(files, tmp_path):
+    """Nothing that was written is read back; what was judged before is told as it was then."""
+    reports = Reports(tmp_path / "out", scene.Finder(), scene.detector(), DEFAULT)
+    for analysis in analyze([mixed(files, 8)], scene.Finder(), scene.detector()):
+        with mock.patch("pathlib.Path.read_text", side_effect=AssertionError("read back")):
+            told = reports.add(analysis)
+        found = json.loads(reports.path(analysis.path).with_suffix(".json").read_text(encoding="utf-8"))
+        assert told["line"] == analysis.row()
+        assert told["people"] == found["summary"] == people_lines(analysis)
+        assert told["warnings"] == analysis.warnings
+        assert told["row"] == {
+            "path": found["path"],
+            "verdict": "error" if found["error"] else found["verdict"],
+            "score": found["score"],
+            "people": len(found["people"]),
+            "why": found["error"] or "; ".join((*found["reasons"], *found["warnings"])),
+            "report": reports.path(analysis.path).name,
+        }
+        assert reports.done(analysis.path) == told
+        assert not told["again"]
 
 
 def rewrite(path):
@@ -167,7 +191,7 @@ def test_a_file_that_may_not_be_read_has_its_row(tmp_path, monkeypatch):
     Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
     monkeypatch.setattr("aiface.report.sha256", denied)
     reports = Reports(tmp_path / "out", scene.Finder(), scene.detector(), Settings())
-    row = reports.add(Analysis(str(tmp_path / "a.png"), error="it may not be read"))
+    row = reports.add(Analysis(str(tmp_path / "a.png"), error="it may not be read"))["row"]
     assert (row["verdict"], row["why"]) == ("error", "it may not be read")
     assert reports.done(tmp_path / "a.png") is None  # it may be readable by now
 
@@ -175,7 +199,7 @@ def test_a_file_that_may_not_be_read_has_its_row(tmp_path, monkeypatch):
 def test_an_address_that_failed_is_tried_again(tmp_path):
     reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
     address = "http://127.0.0.1:9/a.mp4"
-    reports.add(Analysis(address, error="no answer"))
+    assert reports.add(Analysis(address, error="no answer"))["again"]
     assert plan([address], reports) == ([address], [])
     reports.add(Analysis("http://127.0.0.1:9/b.mp4"))
     assert plan(["http://127.0.0.1:9/b.mp4"], reports)[0] == []
@@ -183,13 +207,13 @@ def test_an_address_that_failed_is_tried_again(tmp_path):
 
 def test_one_that_was_interrupted_is_not_done(tmp_path):
     reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
-    reports.add(Analysis("a.mp4", interrupted=True))
+    assert reports.add(Analysis("a.mp4", interrupted=True))["again"]
     assert plan(["a.mp4"], reports)[0] == ["a.mp4"]
 
 
 def test_names_are_text_on_the_page(tmp_path):
     reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
-    row = reports.add(Analysis("<b>&.png", error="<i>broken"))
+    row = reports.add(Analysis("<b>&.png", error="<i>broken"))["row"]
     page = reports.write_index([row]).read_text(encoding="utf-8")
     assert "&lt;b&gt;&amp;.png" in page
     assert "<b>" not in page

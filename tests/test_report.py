@@ -1,8 +1,10 @@
 import json
 import os
 import re
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest import mock
 
 import jsonschema
 import numpy as np
@@ -13,12 +15,15 @@ from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 import aiface
+from aiface import answer, inspection, plots
 from aiface.detector import Detector
 from aiface.files import read_image, sha256
 from aiface.labels import Answer
+from aiface.overlay import draw
+from aiface.page import HARDLY, _about_maps, _heated, as_html, write_report
 from aiface.person import Person
 from aiface.pipeline import Analysis, analyze, analyze_video
-from aiface.report import HARDLY, VERSION, _about_maps, _heated, as_html, as_json, heat_maps, write_report
+from aiface.report import VERSION, Report, heat_maps
 from aiface.verdict import BETWEEN, NO_FACE, Verdict
 from aiface.words import LIMITS, MEANING, NOT_PROOF, PLAIN, people_lines, performance_line, sentence
 
@@ -69,7 +74,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(clip):
-    return Page(as_html(clip, scene.detector()))
+    return Page(as_html(Report.of(clip, scene.detector())))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_spans_are_told(spans, expected):
 
 
 def test_the_page_of_an_image(tmp_path):
-    page = Page(as_html(judge_image(save(tmp_path / "face.png", (100, 40, 100, BLUE))), scene.detector()))
+    page = Page(as_html(Report(judge_image(save(tmp_path / "face.png", (100, 40, 100, BLUE))), scene.detector())))
     assert "person 1: looks real, score 0.00" in page.text
     assert page.sources == STILL
     assert "Scores over time" not in page.text
@@ -135,14 +140,14 @@ def test_the_page_of_an_image(tmp_path):
 
 
 def test_the_page_of_nobody(tmp_path):
-    page = Page(as_html(judge_image(save(tmp_path / "empty.png")), scene.detector()))
+    page = Page(as_html(Report(judge_image(save(tmp_path / "empty.png")), scene.detector())))
     assert PLAIN[NO_FACE] in page.text
     assert "nobody: inconclusive, no face found" in page.text
     assert page.sources == []
 
 
 def test_the_page_of_what_cant_be_judged(tmp_path):
-    page = Page(as_html(judge_image(tmp_path / "missing.png"), scene.detector()))
+    page = Page(as_html(Report(judge_image(tmp_path / "missing.png"), scene.detector())))
     assert "This could not be judged" in page.text
     assert "nconclusive" not in page.text
     assert "missing.png: expected an image, found no such file; check the path" in page.text
@@ -150,13 +155,13 @@ def test_the_page_of_what_cant_be_judged(tmp_path):
 
 def test_warnings_stand_on_the_page():
     analysis = Analysis("clip.mp4", moving=True, warnings=["it <ends> early"])
-    assert "Note: it <ends> early" in Page(as_html(analysis, scene.detector())).text
+    assert "Note: it <ends> early" in Page(as_html(Report(analysis, scene.detector()))).text
 
 
 def test_a_name_is_text_and_nothing_else(tmp_path):
     analysis = judge_image(save(tmp_path / EVIL, (100, 40, 100, RED)))
-    html = as_html(analysis, scene.detector(name="<b>bold</b>", training={"summary": "<script>alert(1)</script>"}))
-    page = Page(html)
+    detector = scene.detector(name="<b>bold</b>", training={"summary": "<script>alert(1)</script>"})
+    page = Page(as_html(Report(analysis, detector)))
     assert not {tag for tag, _ in page.tags} & {"script", "b"}
     assert page.sources == STILL
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
@@ -172,7 +177,8 @@ def test_the_page_needs_no_other_file(page):
 
 
 def test_json_holds_what_the_page_says(clip, tmp_path):
-    assert write_report(clip, scene.detector(), tmp_path / "out" / "report.html") == tmp_path / "out" / "report.html"
+    report, out = Report.of(clip, scene.detector()), tmp_path / "out" / "report.html"
+    assert write_report(report, out) == out
     found = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     page = Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
     assert found["summary"] == people_lines(clip)
@@ -199,13 +205,33 @@ def test_json_holds_what_the_page_says(clip, tmp_path):
 
 
 def test_json_extends_the_row(clip):
-    found = as_json(clip, scene.detector())
+    found = Report(clip, scene.detector()).json
     row = clip.row()
     assert {key: found[key] for key in row if key != "people"} == {key: row[key] for key in row if key != "people"}
     for entry, person in zip(found["people"], row["people"], strict=True):
         entry.pop("sightings")
         assert entry.pop("heat_inside_face") is None
         assert entry == person
+
+
+@pytest.mark.parametrize("kind", ["a clip", "a face"])
+def test_a_file_is_read_and_drawn_once(clip, tmp_path, kind):
+    """However many renderings there are."""
+    path = save(tmp_path / "face.png", (100, 40, 100, RED))
+    analysis = clip if kind == "a clip" else judge_image(path)
+    watched = {"sha256": sha256, "provenance": inspection.provenance, "plots.timeline": plots.timeline, "draw": draw}
+    with ExitStack() as stack:
+        calls = {
+            name: stack.enter_context(mock.patch(f"aiface.report.{name}", wraps=function))
+            for name, function in watched.items()
+        }
+        report = Report.of(analysis, scene.detector())
+        page = write_report(report, tmp_path / "report.html")
+        as_html(report)
+        answer.result(report)
+    assert page.with_suffix(".json").read_text(encoding="utf-8") == json.dumps(report.json, indent=2) + "\n"
+    drawn = {"plots.timeline": 1, "draw": 0} if kind == "a clip" else {"plots.timeline": 0, "draw": 1}
+    assert {name: call.call_count for name, call in calls.items()} == {"sha256": 1, "provenance": 1} | drawn
 
 
 def odd_inputs(tmp_path):
@@ -221,7 +247,7 @@ def odd_inputs(tmp_path):
 def test_json_keeps_to_the_schema(clip, tmp_path):
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     for name, analysis in (("a clip", clip), *odd_inputs(tmp_path)):
-        page = write_report(analysis, scene.detector(), tmp_path / "out" / f"{name}.html")
+        page = write_report(Report.of(analysis, scene.detector()), tmp_path / "out" / f"{name}.html")
         found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
         jsonschema.validate(found, SCHEMA)
         assert found["report_version"] == VERSION
@@ -233,7 +259,7 @@ def test_what_the_file_says_stands_apart(tmp_path):
     image = Image.fromarray(picture((100, 40, 100, BLUE)))
     image.getexif()[0x0131] = "Midjourney 7"  # Software
     image.save(tmp_path / "says.png", exif=image.getexif())
-    write_report(judge_image(tmp_path / "says.png"), scene.detector(), tmp_path / "report.html")
+    write_report(Report.of(judge_image(tmp_path / "says.png"), scene.detector()), tmp_path / "report.html")
     found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert found["verdict"] == Answer.REAL  # whatever it says
@@ -247,7 +273,7 @@ def test_maps_are_drawn_and_their_share_is_stated(tmp_path):
 
     path = save(tmp_path / "face.png", (100, 40, 100, RED))
     detector = Detector(scene.by_colour, scene.detector().card, lambda: network())
-    write_report(judge_image(path), detector, tmp_path / "report.html", explain=True)
+    write_report(Report.of(judge_image(path), detector, explain=True), tmp_path / "report.html")
     found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     jsonschema.validate(found, SCHEMA)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -272,7 +298,7 @@ def test_pictures_have_words_and_headings_go_in_order(page):
     for tag, attributes in page.tags:
         assert tag != "img" or attributes["alt"]
         assert attributes.get("class") != "wide" or (attributes["tabindex"], attributes["role"]) == ("0", "group")
-    assert [tag for tag, _ in page.tags if tag in ("h1", "h2", "h3")] == ["h1"] + ["h2"] * 8
+    assert [tag for tag, _ in page.tags if tag in ("h1", "h2", "h3")] == ["h1"] + ["h2"] * 9
     assert page.tags[0] == ("html", {"lang": "en"})
 
 
@@ -297,7 +323,7 @@ def test_any_name_can_be_reported(tmp_path, name):
         path = save(tmp_path / name, (100, 40, 100, RED))
     except (OSError, UnicodeEncodeError):
         pytest.skip("this file system takes no such name")
-    write_report(judge_image(path), scene.detector(), tmp_path / "report.html")
+    write_report(Report.of(judge_image(path), scene.detector()), tmp_path / "report.html")
     found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert found["path"] == str(path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))

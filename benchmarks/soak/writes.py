@@ -13,8 +13,9 @@ from aiface.dataset import Item
 from aiface.errors import AifaceError
 from aiface.files import sha256, write_csv, write_json, write_text
 from aiface.frames import Frame
+from aiface.page import write_report
 from aiface.pipeline import Analysis
-from aiface.report import write_report
+from aiface.report import Report
 from aiface.runs import save_state
 from aiface.shards import prepare
 from aiface.writer import VideoWriter
@@ -46,7 +47,8 @@ def _csv(folder: Path, number: int) -> None:
 
 
 def _report(folder: Path, number: int) -> None:
-    write_report(Analysis(f"clip-{number}", warnings=["a warning " * 5000]), detector(), folder / "report.html")
+    analysis = Analysis(f"clip-{number}", warnings=["a warning " * 5000])
+    write_report(Report.of(analysis, detector()), folder / "report.html")
 
 
 def _video(folder: Path, number: int) -> None:
