@@ -17,10 +17,6 @@ class VideoError(AifaceError):
     """A clip or a camera can't be read or written."""
 
 
-class FetchError(AifaceError):
-    """A file that `fetch.sh` brings is missing or damaged."""
-
-
 class ClusterError(AifaceError):
     """A Ray cluster can't be had, or was lost."""
 

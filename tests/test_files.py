@@ -51,9 +51,13 @@ def test_ai_is_the_positive_class():
     assert labels.NAMES[labels.REAL] == "real"
 
 
-@pytest.mark.parametrize("name", ["DataError", "ModelError", "VideoError"])
-def test_errors_share_a_base(name):
+PACKAGE = Path(errors.__file__).parent
+
+
+@pytest.mark.parametrize("name", sorted(name for name in vars(errors) if name[0].isupper()))
+def test_errors_share_a_base_and_are_raised(name):
     assert issubclass(getattr(errors, name), AifaceError)
+    assert any(f"raise {name}(" in path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
 
 
 # Writing
