@@ -9,7 +9,6 @@ the class activation map of Zhou et al. 2016 (arXiv:1512.04150), which Selvaraju
 A map shows where the network looked, in cells of 32 pixels. It is no proof that something is wrong there.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import pi
 from typing import TYPE_CHECKING
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 FAINT = 2.0  # logits: a map whose strongest cell has less stays darker than 1, so that a face read as real stays dark
 STRENGTH = 0.6  # how much of a pixel the hottest colour covers: the face stays to be seen
 INNER_SHARE = pi * HALF_AXES[0] * HALF_AXES[1]  # of a crop's area: what `share_inside_face` gives for an even map
-HEADS = 16  # random heads that `sanity` averages over
 
 
 def class_activation(network: "keras.Model", crops: np.ndarray) -> np.ndarray:
@@ -147,51 +145,3 @@ def share_inside_face(heat: np.ndarray) -> float | None:
     rows, columns = (np.indices(heat.shape) + 0.5) / len(heat)
     inside = np.hypot((columns - INNER_FACE[0]) / HALF_AXES[0], (rows - INNER_FACE[1]) / HALF_AXES[1]) <= 1
     return float(heat[inside].sum(dtype=np.float64) / heat.sum(dtype=np.float64))
-
-
-# Whether the maps show what the network has learnt
-
-
-@dataclass(frozen=True)
-class Sanity:
-    """How much maps stay the same when what was learnt is taken away: mean |Spearman's rho|, 0 to 1.
-
-    head: with the weights of the last layer shuffled. network: with those of all layers shuffled.
-    """
-
-    head: float
-    network: float
-
-
-def sanity(network: "keras.Model", crops: np.ndarray, seed: int = 0) -> Sanity:
-    """The model parameter randomisation test of Adebayo et al. 2018 (arXiv:1810.03292), for uint8 RGB `crops`.
-
-    Near 1, a map would say little of what was learnt. Each array of weights keeps its values in another order, so that
-    no layer goes silent. The network given stays as it is. Raises `ModelError` as `class_activation` does.
-    """
-    rng = np.random.default_rng(seed)
-    features, kernel = _features(_kept(network), crops), _kernel(network)
-    maps = features @ kernel
-    heads = [rank_correlation(maps, features @ rng.permutation(kernel)) for _ in range(HEADS)]
-    other = _shuffled(network, rng)
-    others = _features(_feature_model(other), crops) @ _kernel(other)
-    return Sanity(float(np.mean(heads)), rank_correlation(maps, others))
-
-
-def _shuffled(network: "keras.Model", rng: np.random.Generator) -> "keras.Model":
-    from aiface.quiet import keras
-
-    other = keras.models.clone_model(network)
-    other.set_weights([rng.permutation(weight.ravel()).reshape(weight.shape) for weight in network.get_weights()])
-    return other
-
-
-def rank_correlation(maps: np.ndarray, others: np.ndarray) -> float:
-    """Mean over n maps `(n, rows, columns)` of |Spearman's rho| with their like among `others`; 0 for an even map.
-
-    Absolute, since a map turned into its negative still marks the same places.
-    """
-    from scipy.stats import spearmanr  # here: it takes a second to import, and drawing doesn't need it
-
-    pairs = [(one.ravel(), other.ravel()) for one, other in zip(maps, others, strict=True)]
-    return float(np.mean([abs(spearmanr(*pair).statistic) if np.ptp(pair, axis=1).all() else 0.0 for pair in pairs]))

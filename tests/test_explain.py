@@ -7,6 +7,7 @@ from pathlib import Path
 import bundles
 import numpy as np
 import pytest
+from sanity import rank_correlation, sanity
 
 from aiface.crop import Quad, crop_face, face_quad
 from aiface.errors import ModelError
@@ -19,8 +20,6 @@ from aiface.explain import (
     heat_map,
     onto_frame,
     overlay_heat,
-    rank_correlation,
-    sanity,
     share_inside_face,
 )
 from aiface.faces import Face
@@ -365,7 +364,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import bundles
-from aiface.explain import class_activation, sanity
+from sanity import sanity
+from aiface.explain import class_activation
 from aiface.network import predict_logits
 from aiface.quiet import keras
 
