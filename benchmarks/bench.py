@@ -6,12 +6,9 @@ Each part takes its turns interleaved, so that ratios hold on a machine that oth
 """
 
 import argparse
-import os
-import platform
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,19 +19,11 @@ from aiface.pipeline import Settings
 from aiface.results import markdown_table
 from aiface.shards import CropSet
 from benchmarks.clip_speed import ROUNDS, SECONDS, live, memory, pipeline, same_verdicts, start, steadiness
-from benchmarks.clocks import NOT_MEASURED, Row
+from benchmarks.clocks import MARK, NOT_MEASURED, Row, machine
 from benchmarks.scaling import rows as rows_of_scaling
 from benchmarks.scaling import scaling
 from benchmarks.scenes import repeat_clip, write_clip
 from benchmarks.scoring import int8_loss, int8_version, scoring
-
-
-def machine() -> str:
-    """Processor, cores and the versions that matter, in a line."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
-    versions = ", ".join(f"{package} {version(package)}" for package in ("openvino", "keras", "tensorflow", "av"))
-    return f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 
 def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: float) -> dict:
@@ -67,9 +56,6 @@ def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: floa
     same = same_verdicts(detector, clips) if clips else []
     found = {"rows": [asdict(row) for row in rows], "clips": same}
     return {"machine": machine(), "detector": detector.card["sha256"]} | found
-
-
-MARK = {True: "met", False: "missed", None: ""}
 
 
 def to_markdown(result: Mapping) -> str:

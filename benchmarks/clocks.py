@@ -1,12 +1,25 @@
 """Timing on a machine that others use too: everything in turns, and ratios within each turn; and bars to clear."""
 
+import os
+import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
 NOT_MEASURED = "not measured"
+MARK = {True: "met", False: "missed", None: ""}  # of `Row.met`
+
+
+def machine() -> str:
+    """Processor, cores and the versions that matter, in a line."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+    versions = ", ".join(f"{package} {version(package)}" for package in ("openvino", "keras", "tensorflow", "av"))
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 
 @dataclass(frozen=True)

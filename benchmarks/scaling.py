@@ -32,7 +32,7 @@ from aiface.index import Reports, plan
 from aiface.pipeline import IMAGES_AT_ONCE, Settings, analyze
 from aiface.results import markdown_table
 from aiface.session import Stopwatch
-from benchmarks.clocks import NOT_MEASURED, Row, Spread, _seconds, at_least
+from benchmarks.clocks import MARK, NOT_MEASURED, Row, Spread, _seconds, at_least, machine
 from benchmarks.scenes import images, write_clip
 
 DETECTOR = WEIGHTS / "mobilenet_v2"
@@ -322,8 +322,8 @@ def rows(found: Mapping) -> list[Row]:
 
 def to_markdown(result: Mapping) -> str:
     """docs/SCALING.md."""
-    found, mark = result["found"], {True: "met", False: "missed", None: ""}
-    figures = [[row["measure"], row["found"], row["asked"], mark[row["met"]]] for row in result["rows"]]
+    found = result["found"]
+    figures = [[row["measure"], row["found"], row["asked"], MARK[row["met"]]] for row in result["rows"]]
     hour, million = found["hour"], found["million"]
     costs = [[stage, f"{hour[stage] / 60:.3g}", f"{million[stage] / HOUR:.3g}"] for stage in STAGES]
     costs.append(["together", f"{sum(hour.values()) / 60:.3g}", f"{sum(million.values()) / HOUR:.3g}"])
@@ -404,8 +404,6 @@ inputs. Bytes: {"; ".join(f"{what} {text}" for what, text in size.items())}.
 
 def main() -> None:
     """Measure, print, and write SCALING.md and scaling.json."""
-    from benchmarks.bench import machine
-
     parser = argparse.ArgumentParser(description="What an archive costs, and how far that multiplies.")
     parser.add_argument("--out", type=Path, default=WEIGHTS.parent / "docs")
     options = parser.parse_args()

@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 from aiface.files import write_text
 from aiface.results import markdown_table
-from benchmarks.bench import MARK
-from benchmarks.clocks import NOT_MEASURED, Row
+from benchmarks.clocks import MARK, NOT_MEASURED, Row
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.txt"

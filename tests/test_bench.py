@@ -1,3 +1,6 @@
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -7,7 +10,7 @@ import pytest
 from aiface.network import build
 from aiface.quiet import keras
 from aiface.video import open_video
-from benchmarks import clip_speed
+from benchmarks import clip_speed, clocks
 from benchmarks.bench import to_markdown
 from benchmarks.clocks import Row, Spread, Turns, at_least, at_most
 from benchmarks.roofline import flops
@@ -104,3 +107,36 @@ def test_the_page_names_what_was_met_and_missed():
         assert line in text
     assert "| x.mp4 | ai, 0.9 | ai, 0.8 | 9 | 40 |" in text
     assert "not measured" in to_markdown(about | {"rows": rows, "clips": []})
+
+
+ROOT = Path(clocks.__file__).parents[1]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path.read_text(encoding="utf-8")
+    for path in (ROOT / "benchmarks").rglob("*.py")
+}
+
+
+def imported(source):
+    """The full names that a source imports, or their modules', wherever in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def in_order(sources):
+    graph = {name: set(imported(source)) & set(sources) for name, source in sources.items()}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def test_no_benchmark_imports_what_imports_it():
+    order = in_order(MODULES)
+    assert order.index("benchmarks.clocks") < order.index("benchmarks.scaling") < order.index("benchmarks.bench")
+
+
+@pytest.mark.parametrize("back", ["import a", "def late():\n    from a import x", "from a.b import x"])
+def test_a_circle_is_seen(back):
+    with pytest.raises(CycleError):
+        in_order({"a": "from c import x", "a.b": "import a", "c": back})

@@ -21,8 +21,7 @@ from pathlib import Path
 from aiface.files import WEIGHTS, write_json, write_text
 from aiface.results import markdown_table
 from benchmarks import supply
-from benchmarks.bench import MARK, machine
-from benchmarks.clocks import NOT_MEASURED, Row
+from benchmarks.clocks import MARK, NOT_MEASURED, Row, machine
 from benchmarks.soak import archives, camera, clients, images, kills, real, stream, videos, writes
 
 PARTS: Mapping[str, tuple[Callable[[int, Path | None], list[Row]], int, str]] = {
