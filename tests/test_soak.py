@@ -1,6 +1,7 @@
 """Short versions of `make soak`."""
 
 import re
+import tempfile
 from collections import Counter
 from types import SimpleNamespace
 
@@ -13,6 +14,16 @@ from benchmarks.clocks import Row
 from benchmarks.soak import __main__ as soak
 from benchmarks.soak import camera, clients, images, kills, mutate, real, stream, videos, watch, writes
 from benchmarks.soak.kills import Turn
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(tmp_path_factory, monkeypatch):
+    """Each test, and each process that it starts, has a temporary directory of its own, and leaves no folder in it."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # where it looked before
+    yield
+    assert [path for path in folder.iterdir() if path.is_dir()] == []  # TensorFlow deletes its files at exit
 
 
 def test_damaged_pictures_harm_nothing():
@@ -43,10 +54,11 @@ def test_every_kind_of_file_has_numbers_to_falsify():
 
 
 CHILD = """
-import os, sys, time
+import os, sys, tempfile, time
 from benchmarks.soak.watch import serve
 
 def attempt(seed, case):
+    tempfile.mkdtemp()  # as a case that is killed leaves it
     if case == 3:
         os.abort()
     if case == 5:

@@ -72,16 +72,11 @@ def damaged(seed: int, case: int) -> bytes:
     return mutate(rng, whole[rng.integers(len(whole))], whole)
 
 
-@cache
-def _folder() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="aiface-soak-")
-
-
 def attempt(seed: int, case: int) -> str:
     """What `read_image` makes of a damaged picture, after all else that the app does with one: `read` or `refused`."""
-    path = Path(_folder().name, "picture")
-    path.write_bytes(damaged(seed, case))
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        path = Path(folder, "picture")
+        path.write_bytes(damaged(seed, case))
         warnings.simplefilter("ignore")
         read_tags(path)
         try:

@@ -33,8 +33,14 @@ def seeds() -> tuple[bytes, ...]:
 
 
 def _encoded(container: str, codec: str, options: dict, container_options: dict) -> bytes:
-    path, rng = Path(_folder().name, f"whole.{container}"), np.random.default_rng(0)
-    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"whole.{container}")
+        _encode(path, codec, options, container_options)
+        return path.read_bytes()
+
+
+def _encode(path: Path, codec: str, options: dict, container_options: dict) -> None:
+    rng, quiet = np.random.default_rng(0), {"x265-params": "log-level=none"} if codec == "libx265" else {}
     with av.open(str(path), "w", container_options=container_options) as output:
         stream = output.add_stream(codec, rate=25, options={"g": "10", "threads": "1"} | options | quiet)
         stream.width, stream.height = 96, 72
@@ -43,7 +49,6 @@ def _encoded(container: str, codec: str, options: dict, container_options: dict)
             image = np.roll(rng.integers(0, 60, (72, 96, 3)) + np.linspace(0, 190, 96, dtype=int)[:, None], number, 1)
             output.mux(stream.encode(av.VideoFrame.from_ndarray(image.astype(np.uint8), format="rgb24")))
         output.mux(stream.encode(None))
-    return path.read_bytes()
 
 
 def damaged(seed: int, case: int) -> bytes:
@@ -55,22 +60,18 @@ def damaged(seed: int, case: int) -> bytes:
     return mutate(rng, whole[rng.integers(len(whole))], whole)
 
 
-@cache
-def _folder() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="aiface-soak-")
-
-
 def attempt(seed: int, case: int) -> str:
     """What comes of a damaged clip: `read`, `read in part` (it says how much), or `refused`."""
-    path = Path(_folder().name, "clip")
-    path.write_bytes(damaged(seed, case))
-    try:
-        kind(path)
-        provenance(path)
-        with open_video(path, rate=RATE, isolated=True) as video:
-            frames = list(sample(video, RATE))
-    except AifaceError:
-        return "refused"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip")
+        path.write_bytes(damaged(seed, case))
+        try:
+            kind(path)
+            provenance(path)
+            with open_video(path, rate=RATE, isolated=True) as video:
+                frames = list(sample(video, RATE))
+        except AifaceError:
+            return "refused"
     if not frames or (video.warning and not video.warning.startswith("read ")):
         raise AssertionError(f"expected frames and 'read N of about M', found {len(frames)}, {video.warning!r}")
     if video.warning and "decoder" in video.warning:

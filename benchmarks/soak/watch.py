@@ -5,8 +5,10 @@ hang starts another child at the next case. What was found is kept on disk, so a
 """
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -52,7 +54,12 @@ def run(module: str, count: int, seed: int, kept: Path | None = None, limit: flo
 def _one_child(module: str, count: int, seed: int, tally: Tally, kept: Path | None, limit: float) -> None:
     """Go on until the end, or until the child dies or hangs; that case is then noted and passed over."""
     command = [sys.executable, "-X", "faulthandler", "-m", module, str(seed), str(tally.cases), str(count)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as child:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # Its temporary files lie in a folder of ours: who is killed clears nothing away
+    with (
+        tempfile.TemporaryDirectory(prefix="aiface-soak-") as folder,
+        subprocess.Popen(command, **pipes, cwd=ROOT, env=os.environ | {"TMPDIR": folder}) as child,
+    ):
         lines, errors = _Lines(child.stdout), _Lines(child.stderr)
         try:
             while tally.cases < count and _next(lines, errors, seed, tally, limit):
