@@ -32,7 +32,7 @@ SITE := import sysconfig; print(sysconfig.get_path("purelib"))
 
 demo: .venv/done
 	@test -f weights/face_detection_yunet_2023mar.onnx || ./fetch.sh faces || true
-	@$(PY) -m aiface.demo --out "$(OUT)" $(if $(VIDEO),--video "$(VIDEO)")
+	@$(PY) -m aiface.apps.demo --out "$(OUT)" $(if $(VIDEO),--video "$(VIDEO)")
 
 test: .venv/done
 	$(PY) -m pytest -n auto --dist worksteal

@@ -345,7 +345,7 @@ mirror_tree() { # FOLDER: puts real_vs_fake/ into it
   if [ -d "$from/real_vs_fake" ]; then
     run cp -RL "$from/real_vs_fake" "$1/" || { warn "cannot copy $from/real_vs_fake to $DATA (reason above)"; return 1; }
   elif [ -f "$zip" ]; then
-    run "$PYTHON" -m aiface.archive "$zip" "$1" || { warn "$zip: cannot unpack it (reason above)"; return 1; }
+    run "$PYTHON" -m aiface.io.unzip "$zip" "$1" || { warn "$zip: cannot unpack it (reason above)"; return 1; }
   else
     not_in_mirror "real_vs_fake/ or ${zip##*/}"
     return 3

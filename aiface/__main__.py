@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aiface import cli_judge, cli_train
-from aiface.app import add_arguments as add_app_arguments
-from aiface.app import run as run_app
+from aiface.apps.cli import judge as cli_judge
+from aiface.apps.cli import train as cli_train
+from aiface.apps.cli.app import add_arguments as add_app_arguments
+from aiface.apps.cli.app import run as run_app
+from aiface.apps.cli.info import add_arguments as add_info_arguments
+from aiface.apps.cli.info import run as run_info
 from aiface.errors import AifaceError
-from aiface.info import add_arguments as add_info_arguments
-from aiface.info import run as run_info
 
 EXAMPLES = """examples:
   python -m aiface analyze clip.mp4 photos/            a verdict on each file

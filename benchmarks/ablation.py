@@ -18,19 +18,19 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from aiface.batches import groups
-from aiface.calibration import AI_RATE, Calibration, fit
-from aiface.config import Phase, TrainConfig
-from aiface.detector import load_detector
-from aiface.evaluation import expected_calibration_error
-from aiface.files import WEIGHTS, write_json, write_text
+from aiface.data.batches import groups
+from aiface.data.crop_sets import CropSet
+from aiface.evaluation.metrics import expected_calibration_error
+from aiface.evaluation.report import markdown_table
+from aiface.evaluation.robustness import CURVES
+from aiface.io.files import WEIGHTS, write_json, write_text
 from aiface.labels import REAL, Answer, right_answers
-from aiface.network import BACKBONES, predict_logits
-from aiface.quiet import keras
-from aiface.results import markdown_table
-from aiface.robustness import CURVES
-from aiface.shards import CropSet
-from aiface.training import train
+from aiface.models.calibration import AI_RATE, Calibration, fit
+from aiface.models.detector import load_detector
+from aiface.models.keras_import import keras
+from aiface.models.network import BACKBONES, predict_logits
+from aiface.training.config import Phase, TrainConfig
+from aiface.training.trainer import train
 from benchmarks.evaluate import PAIR, STRENGTHS
 from benchmarks.peers import MESO4, SMALL, Shrunk, Squeezed, shrink
 

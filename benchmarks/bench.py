@@ -12,12 +12,12 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from aiface.detector import load_detector
-from aiface.files import WEIGHTS, write_json, write_text
-from aiface.network import BACKBONES
-from aiface.pipeline import Settings
-from aiface.results import markdown_table
-from aiface.shards import CropSet
+from aiface.analysis.pipeline import Settings
+from aiface.data.crop_sets import CropSet
+from aiface.evaluation.report import markdown_table
+from aiface.io.files import WEIGHTS, write_json, write_text
+from aiface.models.detector import load_detector
+from aiface.models.network import BACKBONES
 from benchmarks.clip_speed import ROUNDS, SECONDS, live, memory, pipeline, same_verdicts, start, steadiness
 from benchmarks.clocks import MARK, NOT_MEASURED, Row, machine
 from benchmarks.scaling import rows as rows_of_scaling

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.clips import list_clips
-from aiface.detector import Detector
-from aiface.faces import load_finder
-from aiface.files import WEIGHTS
-from aiface.live import Judge, paced
-from aiface.overlay import draw
-from aiface.pipeline import Settings, analyze_video
-from aiface.session import Session
-from aiface.video import Frame
+from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.analysis.session import Session
+from aiface.apps.live.live import Judge, paced
+from aiface.evaluation.clips import list_clips
+from aiface.faces.finder import load_finder
+from aiface.io.files import WEIGHTS
+from aiface.models.detector import Detector
+from aiface.reports.overlay import draw
+from aiface.video.opening import Frame
 from benchmarks.clocks import NOT_MEASURED, Row, Spread, Turns, at_least, at_most
 from benchmarks.scenes import HEIGHT, RATE, WIDTH, Broadcast, images, reference_loop
 

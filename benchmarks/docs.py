@@ -16,15 +16,15 @@ import numpy as np
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from aiface import plots
-from aiface.demo import ROOT, astronaut_clip, execute, read_parameters
-from aiface.detector import Detector, load_detector
+from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.apps.demo import ROOT, astronaut_clip, execute, read_parameters
 from aiface.drawing import png
-from aiface.faces import load_finder
-from aiface.files import atomic_path, write_text
-from aiface.overlay import draw, people_at
-from aiface.pipeline import Settings, analyze_video
-from aiface.video import open_video
+from aiface.faces.finder import load_finder
+from aiface.io.files import atomic_path, write_text
+from aiface.models.detector import Detector, load_detector
+from aiface.reports import figures as plots
+from aiface.reports.overlay import draw, people_at
+from aiface.video.opening import open_video
 
 MOMENT = 1.0  # seconds: the frame of the clip that is shown
 WIDTH = 1100  # pixels of the picture

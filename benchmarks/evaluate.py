@@ -16,17 +16,17 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from aiface.audit import Audit, audit
-from aiface.dataset import scan
-from aiface.detector import load_detector
+from aiface.audit.audit import Audit, audit
+from aiface.audit.findings import words
+from aiface.data.folders import scan
 from aiface.errors import AifaceError
-from aiface.evaluation import bootstrap, expected_calibration_error
-from aiface.faces import load_finder
-from aiface.files import WEIGHTS
-from aiface.findings import words
-from aiface.protocol import RESAMPLES, Scored, measure, open_sets, pooled, set_name, summary
-from aiface.results import Section, interval, markdown_table, write
-from aiface.robustness import CLEAN, CURVES, Degraded, degraded
+from aiface.evaluation.metrics import bootstrap, expected_calibration_error
+from aiface.evaluation.protocol import RESAMPLES, Scored, measure, open_sets, pooled, set_name, summary
+from aiface.evaluation.report import Section, interval, markdown_table, write
+from aiface.evaluation.robustness import CLEAN, CURVES, Degraded, degraded
+from aiface.faces.finder import load_finder
+from aiface.io.files import WEIGHTS
+from aiface.models.detector import load_detector
 
 PAIR = ("faces140k", "wild")  # the sets that are pooled for calibration and degradations
 STRENGTHS = {"JPEG quality": 30, "blur sigma": 2, "scaled down to": 128, "noise sigma": 10, "H.264 crf": 35}
@@ -57,7 +57,7 @@ class Bar:
 
 
 def bars(result: Mapping, ablation: Mapping | None = None) -> list[Bar]:
-    """The bars held against `aiface.protocol.summary`'s result with `pair_figures` in it under "pair"."""
+    """The bars held against `aiface.evaluation.protocol.summary`'s result with `pair_figures` in it under "pair"."""
     sets, pair = result["sets"], result.get("pair")
     return [
         _auc_bar("faces140k: AUC", sets.get("faces140k"), 0.97),

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 
-from aiface.crop import CROP_SIZE
-from aiface.files import read_image
-from aiface.network import Backbone
-from aiface.quiet import keras
-from aiface.shards import CropSet
+from aiface.data.crop_sets import CropSet
+from aiface.faces.crop import CROP_SIZE
+from aiface.io.files import read_image
+from aiface.models.keras_import import keras
+from aiface.models.network import Backbone
 
 SMALL = 160  # px; what networks without windows see in training and in use
 

@@ -1,6 +1,6 @@
 """`python -m benchmarks.pooling CLIPS...`: which pooling of a person's scores tells clips apart best.
 
-Each set of clips (see `aiface.clips`) is scored once, at the moments that a verdict rests on; then a clip's score is
+Each set of clips (see `aiface.evaluation.clips`) is scored once, at the moments that a verdict rests on; then a clip's score is
 that of its most suspicious person, pooled in each of several ways in logit space. Leave-one-clip-out says what choosing
 among them is worth: the way with the least log loss on all other clips judges the one left out.
 """
@@ -18,16 +18,16 @@ from scipy.stats import trim_mean
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from aiface.calibration import Calibration
-from aiface.clips import Clip, list_clips
-from aiface.detector import Detector, load_detector
+from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.analysis.verdict import CLIP, MIN_FACES, TRIM
 from aiface.errors import AifaceError
-from aiface.faces import FaceFinder, load_finder
-from aiface.files import WEIGHTS
+from aiface.evaluation.clips import Clip, list_clips
+from aiface.evaluation.report import markdown_table
+from aiface.faces.finder import FaceFinder, load_finder
+from aiface.io.files import WEIGHTS
 from aiface.labels import AI, REAL, Answer, right_answers
-from aiface.pipeline import Settings, analyze_video
-from aiface.results import markdown_table
-from aiface.verdict import CLIP, MIN_FACES, TRIM
+from aiface.models.calibration import Calibration
+from aiface.models.detector import Detector, load_detector
 
 TOP = (1, 3, 5, 8)
 TRIMMED = "trimmed mean"

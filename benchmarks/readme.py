@@ -4,9 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from aiface.cli_judge import DETECTOR
-from aiface.evaluation import summary_table
-from aiface.files import WEIGHTS, write_text
+from aiface.apps.cli.judge import DETECTOR
+from aiface.evaluation.metrics import summary_table
+from aiface.io.files import WEIGHTS, write_text
 
 README = WEIGHTS.parent / "README.md"
 _BLOCK = re.compile(r"(<!-- figures -->\n).*(<!-- end of figures -->)", re.DOTALL)

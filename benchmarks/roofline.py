@@ -8,11 +8,11 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from aiface.openvino_runtime import OpenVinoRuntime
+from aiface.models.openvino_runtime import OpenVinoRuntime
 from benchmarks.clocks import Row, Spread, Turns, at_least
 
 if TYPE_CHECKING:
-    from aiface.quiet import keras
+    from aiface.models.keras_import import keras
 
 GEMM = 2048  # rows and columns of the matrices whose product stands for the peak
 

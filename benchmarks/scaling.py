@@ -24,14 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.crop import crop_face
-from aiface.detector import load_detector
-from aiface.faces import load_finder
-from aiface.files import WEIGHTS, read_image, write_json, write_text
-from aiface.index import Reports, plan
-from aiface.pipeline import IMAGES_AT_ONCE, Settings, analyze
-from aiface.results import markdown_table
-from aiface.session import Stopwatch
+from aiface.analysis.pipeline import IMAGES_AT_ONCE, Settings, analyze
+from aiface.analysis.session import Stopwatch
+from aiface.evaluation.report import markdown_table
+from aiface.faces.crop import crop_face
+from aiface.faces.finder import load_finder
+from aiface.io.files import WEIGHTS, read_image, write_json, write_text
+from aiface.models.detector import load_detector
+from aiface.reports.folder import Reports, plan
 from benchmarks.clocks import MARK, NOT_MEASURED, Row, Spread, _seconds, at_least, machine
 from benchmarks.scenes import images, write_clip
 
@@ -179,7 +179,7 @@ def ends(reports: Reports, pictures: list[Path], folder: Path) -> dict[str, floa
     with timed(found, "index", MANY):
         reports.write_index(rows)
     if find_spec("pyarrow"):
-        from aiface.ray_engine import write_table
+        from aiface.apps.engines.ray import write_table
 
         with timed(found, "table", MANY):
             write_table(folder / "results.parquet", rows)
@@ -196,7 +196,7 @@ def timed(found: dict[str, float], what: str, count: int) -> Iterator[None]:
 
 def engines(folder: str, out: str) -> dict:
     """Inputs a second, both engines in turns, one worker each; and the seconds that Ray takes for a task of nothing."""
-    from aiface import ray_engine
+    from aiface.apps.engines import ray as ray_engine
 
     one_thread()
     found = {"local": [], "ray": []}
@@ -212,7 +212,7 @@ def engines(folder: str, out: str) -> dict:
 
 def workers(folder: str, out: str, count: str) -> float:
     """Inputs a second of an archive, by so many workers."""
-    from aiface import ray_engine
+    from aiface.apps.engines import ray as ray_engine
 
     with quiet(), ray_engine.cluster("local", int(count)):
         return pace(on_ray, folder, Path(out, count))
@@ -235,7 +235,7 @@ def locally(todo: list, reports: Reports) -> Iterator[dict]:
 
 def on_ray(todo: list, reports: Reports) -> Iterator[dict]:
     """The same on the cluster that this process is connected to."""
-    from aiface import ray_engine
+    from aiface.apps.engines import ray as ray_engine
 
     load = partial(ray_engine.load, str(DETECTOR), "openvino", "f32", str(WEIGHTS))
     return ray_engine.judge(load, Settings(), False, todo, reports)

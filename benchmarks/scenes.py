@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from skimage import data
 
-from aiface.crop import CROP_SIZE
-from aiface.frames import Picture, VideoSource
+from aiface.faces.crop import CROP_SIZE
+from aiface.video.frames import Picture, VideoSource
 
 WIDTH, HEIGHT, RATE = 1280, 720, 30
 BIT_RATE = 3_000_000  # a second, as phones and platforms use

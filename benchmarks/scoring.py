@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.detector import Detector
-from aiface.network import build
-from aiface.openvino_runtime import OpenVinoRuntime, convert, unpack
-from aiface.quantize import compare, quantize
-from aiface.shards import CropSet
+from aiface.data.crop_sets import CropSet
+from aiface.models.detector import Detector
+from aiface.models.network import build
+from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
+from aiface.training.quantize import compare, quantize
 from benchmarks.clocks import NOT_MEASURED, Row, Turns, at_least
 from benchmarks.roofline import roofline
 

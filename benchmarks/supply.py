@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from aiface.files import write_text
-from aiface.results import markdown_table
+from aiface.evaluation.report import markdown_table
+from aiface.io.files import write_text
 from benchmarks.clocks import MARK, NOT_MEASURED, Row
 
 ROOT = Path(__file__).parents[1]

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import scene
 
-from aiface.bundle import save_bundle
-from aiface.calibration import Calibration
-from aiface.quiet import keras
+from aiface.models.bundle import save_bundle
+from aiface.models.calibration import Calibration
+from aiface.models.keras_import import keras
 
 CALIBRATION = Calibration(**scene.CALIBRATION)
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from aiface.faces import Face
-from aiface.video import open_video
+from aiface.faces.finder import Face
+from aiface.video.opening import open_video
 
 WIDTH, HEIGHT = 64, 48
 QUARTERS = {(0, 0): (220, 30, 30), (0, 1): (30, 200, 30), (1, 0): (40, 40, 230), (1, 1): (230, 230, 230)}

@@ -41,7 +41,7 @@ def main(seconds, *arguments):
     import colours_on_ray  # by this name it is found on workers too
     import judge_by_colour
 
-    from aiface import ray_engine
+    from aiface.apps.engines import ray as ray_engine
 
     ray_engine.load = partial(colours_on_ray.load, float(seconds))
     return judge_by_colour.main(arguments)

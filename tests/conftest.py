@@ -8,8 +8,8 @@ import pytest
 from clips import FakeFinder
 from skimage import data
 
-from aiface.faces import Face, load_finder
-from aiface.files import WEIGHTS
+from aiface.faces.finder import Face, load_finder
+from aiface.io.files import WEIGHTS
 
 # What YuNet finds in the astronaut; test_faces.py holds it against the real finder
 ASTRONAUT_BOX = (178.0, 63.0, 90.0, 113.0)
@@ -86,8 +86,8 @@ def make_tree(astronaut):
 @pytest.fixture(scope="session")
 def tiny_network():
     """MobileNetV2 at crop size with random weights, one for all tests: don't change it but through `tiny_detector`."""
-    from aiface.network import build
-    from aiface.quiet import keras
+    from aiface.models.keras_import import keras
+    from aiface.models.network import build
 
     keras.utils.set_random_seed(0)
     return build("mobilenet_v2")
@@ -100,8 +100,8 @@ def tiny_detector(tiny_network):
     With `kernel`, an array `(1280, 1)` or a number, logits depend on the picture too. `temperature` 1,
     "real" below 0.3, "ai" from 0.7, unless `calibration` says otherwise.
     """
-    from aiface.bundle import save_bundle
-    from aiface.calibration import Calibration
+    from aiface.models.bundle import save_bundle
+    from aiface.models.calibration import Calibration
 
     def make(folder, bias=0.0, kernel=0.0, calibration=None):
         calibration = calibration or Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3, 1.0)

@@ -8,12 +8,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import scene
 
-import aiface.detector
-import aiface.faces
+import aiface.faces.finder
+import aiface.models.detector
 from aiface.__main__ import main
 
-aiface.faces.load_finder = lambda folder: scene.Finder()
-aiface.detector.load_detector = lambda *arguments: scene.detector()
+aiface.faces.finder.load_finder = lambda folder: scene.Finder()
+aiface.models.detector.load_detector = lambda *arguments: scene.detector()
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what runs in the background ignore it

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from aiface.calibration import Calibration
-from aiface.clips import clip_figures
-from aiface.protocol import Measured, Scored, summary
-from aiface.robustness import CURVES, Degraded
+from aiface.evaluation.clips import clip_figures
+from aiface.evaluation.protocol import Measured, Scored, summary
+from aiface.evaluation.robustness import CURVES, Degraded
+from aiface.models.calibration import Calibration
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3, 0.2)
 CARD = {

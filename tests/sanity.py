@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from aiface.explain import _feature_model, _features, _kernel
-from aiface.quiet import keras
+from aiface.models.grad_cam import _feature_model, _features, _kernel
+from aiface.models.keras_import import keras
 
 HEADS = 16  # random heads that `sanity` averages over
 

@@ -6,8 +6,8 @@ Red people are AI, blue ones real, and mixed ones lie between; so scores depend 
 import cv2
 import numpy as np
 
-from aiface.detector import Detector
-from aiface.faces import Face
+from aiface.faces.finder import Face
+from aiface.models.detector import Detector
 
 WIDTH, HEIGHT = 320, 180
 RED, BLUE, BETWEEN = (250, 80, 80), (80, 80, 250), (200, 60, 200)

@@ -40,8 +40,8 @@ def main(folder, port):
 
     import scene
 
-    from aiface.judging import Shared
-    from aiface.web import Limits, build, serve
+    from aiface.apps.web.page import Limits, build, serve
+    from aiface.apps.web.streams import Shared
 
     limits = Limits(megabytes=1, seconds=60, jobs=1, waiting=1, cameras=2)
     page = build(Shared(scene.Finder()), scene.detector(), limits, folder)

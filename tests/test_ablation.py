@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from aiface.calibration import Calibration
-from aiface.faces import load_finder
-from aiface.files import WEIGHTS
+from aiface.data.crop_sets import CropSet, prepare
+from aiface.faces.finder import load_finder
+from aiface.io.files import WEIGHTS
 from aiface.labels import AI, REAL
-from aiface.network import BACKBONES, build, predict_logits
-from aiface.shards import CropSet, prepare
-from aiface.training import train
+from aiface.models.calibration import Calibration
+from aiface.models.network import BACKBONES, build, predict_logits
+from aiface.training.trainer import train
 from benchmarks import ablation
 from benchmarks.ablation import ROWS, Row, config, decisions, markdown, measure, overall
 from benchmarks.peers import MESO4, SMALL, Shrunk, Squeezed
@@ -20,7 +20,7 @@ from benchmarks.peers import MESO4, SMALL, Shrunk, Squeezed
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory, make_tree):
-    from aiface.dataset import scan
+    from aiface.data.folders import scan
 
     root = tmp_path_factory.mktemp("ablation")
     make_tree(root / "faces140k")

@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from aiface import ahead
-from aiface.ahead import DEPTH, Ahead
+from aiface.video import prefetch as ahead
+from aiface.video.prefetch import DEPTH, Ahead
 
 
 @pytest.fixture

@@ -25,17 +25,22 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from served import ROOT, free_port, served
 from test_report import Page
 
-from aiface import answer, app, judging, plots, verdict, words
 from aiface.__main__ import main
+from aiface.analysis import verdict
+from aiface.analysis.pipeline import Analysis
+from aiface.apps.cli import app
+from aiface.apps.web import answer_page as answer
+from aiface.apps.web import streams as judging
+from aiface.apps.web.streams import GONE, Live, Shared, judge
+from aiface.apps.web.uploads import FORGOTTEN, IMAGE, VIDEO, Uploads, kind
 from aiface.errors import DataError
-from aiface.files import sha256
-from aiface.judging import GONE, Live, Shared, judge
+from aiface.io.files import sha256
 from aiface.labels import Answer
-from aiface.pipeline import Analysis
-from aiface.provenance import ABSENCE, Credentials, Provenance
-from aiface.report import Report
-from aiface.upload import FORGOTTEN, IMAGE, VIDEO, Uploads, kind
-from aiface.words import NOT_PROOF
+from aiface.provenance.claims import ABSENCE, Credentials, Provenance
+from aiface.reports import figures as plots
+from aiface.reports import wording as words
+from aiface.reports.report import Report
+from aiface.reports.wording import NOT_PROOF
 
 EVIL = "<img src=x onerror=alert(1)>.png"
 NOTHING_SAID = Provenance({}, Credentials(False, "none found"), ())
@@ -100,8 +105,8 @@ def test_the_report_is_in_the_page(tmp_path):
 
 
 def test_a_file_is_hashed_and_its_timeline_drawn_once(tmp_path):
-    hashing = mock.patch("aiface.report.sha256", wraps=sha256)
-    drawing = mock.patch("aiface.plots.timeline", wraps=plots.timeline)
+    hashing = mock.patch("aiface.reports.report.sha256", wraps=sha256)
+    drawing = mock.patch("aiface.reports.figures.timeline", wraps=plots.timeline)
     with hashing as hashed, drawing as drawn:
         page = last(clip(tmp_path / "a.mp4"))
     (link,) = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
@@ -290,7 +295,7 @@ def test_another_file_takes_the_place_of_the_last(tmp_path, uploads):
 def test_what_nobody_comes_for_is_deleted(tmp_path, uploads, monkeypatch):
     assert uploads.claim("one", text(tmp_path))
     now = app.sys.modules["time"].monotonic()
-    monkeypatch.setattr("aiface.upload.time.monotonic", lambda: now + FORGOTTEN + 1)
+    monkeypatch.setattr("aiface.apps.web.uploads.time.monotonic", lambda: now + FORGOTTEN + 1)
     assert uploads.claim("two", text(tmp_path))
     assert uploads.of("one") is None
     assert len(kept(tmp_path)) == 1
@@ -301,7 +306,7 @@ def test_what_nobody_comes_for_is_deleted(tmp_path, uploads, monkeypatch):
 
 def test_a_camera_is_judged_steadily(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("aiface.judging.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("aiface.apps.web.streams.time.monotonic", lambda: now[0])
     live, said = Live(scene.Finder(), scene.detector(), places=1), []
     for colour in (None, *[RED] * 6, *[BLUE] * 12):
         said.append(headline(Page(live.look("one", picture((20, 30, 100, colour)) if colour else picture()))))
@@ -313,7 +318,7 @@ def test_a_camera_is_judged_steadily(monkeypatch):
 
 def test_cameras_know_nothing_of_each_other(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("aiface.judging.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("aiface.apps.web.streams.time.monotonic", lambda: now[0])
     live = Live(Shared(scene.Finder()), scene.detector(), places=2)
     for _ in range(5):
         one, two = (
@@ -378,14 +383,14 @@ def test_without_gradio(monkeypatch, capsys):
         return real(name, *arguments, **rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.setattr("aiface.app.signal.signal", lambda *_: None)
+    monkeypatch.setattr("aiface.apps.cli.app.signal.signal", lambda *_: None)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     assert main(["app"]) == 1
     assert "pip install 'gradio>=6.31,<7'" in capsys.readouterr().err
 
 
 def test_importing_it_takes_no_gradio():
-    code = "import sys, aiface.app, aiface.web; print(sorted({'gradio', 'tensorflow', 'keras'} & set(sys.modules)))"
+    code = "import sys, aiface.apps.cli.app, aiface.apps.web.page; print(sorted({'gradio', 'tensorflow', 'keras'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -9,11 +9,11 @@ from clips import text
 from PIL import Image
 from served import free_port, served
 
-from aiface.demo import astronaut_clip
-from aiface.faces import YUNET_FILE
-from aiface.files import WEIGHTS
-from aiface.provenance import ABSENCE
-from aiface.words import NOT_PROOF
+from aiface.apps.demo import astronaut_clip
+from aiface.faces.finder import YUNET_FILE
+from aiface.io.files import WEIGHTS
+from aiface.provenance.claims import ABSENCE
+from aiface.reports.wording import NOT_PROOF
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 ANSWERS = {"Looks real", "Looks AI-generated", "Inconclusive"}

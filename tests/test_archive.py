@@ -4,9 +4,10 @@ import zipfile
 
 import pytest
 
-from aiface import archive, vetting
-from aiface.archive import main, unpack
 from aiface.errors import DataError, ModelError
+from aiface.io import unzip as archive
+from aiface.io.unzip import main, unpack
+from aiface.models import vetting
 from benchmarks.soak.archives import ARCHIVES, HARMLESS, NETWORKS, fault, layer, many, network, write_zip
 
 ARCHIVE_REASONS = {

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 from trees import COUNT, SIZE, first, picture, plain, save
 
-from aiface import shortcut
-from aiface.audit import audit, judge
-from aiface.audit_report import to_html, to_json
-from aiface.copies import find_duplicates
-from aiface.dataset import scan
+from aiface.audit import shortcut
+from aiface.audit.audit import audit, judge
+from aiface.audit.duplicates import find_duplicates
+from aiface.audit.findings import duplicate_findings, split_findings, unreadable_findings
+from aiface.audit.measurements import measure
+from aiface.audit.report import to_html, to_json
+from aiface.data.folders import scan
 from aiface.errors import DataError
-from aiface.findings import duplicate_findings, split_findings, unreadable_findings
 from aiface.labels import REAL
-from aiface.measurements import measure
 
 # What is planted in a tree that is otherwise clean: name -> (how, the trait that must be found)
 

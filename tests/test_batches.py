@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiface import batches
-from aiface.batches import Batches, groups, pools
+from aiface.data import batches
+from aiface.data.batches import Batches, groups, pools
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 

@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from aiface.network import build
-from aiface.quiet import keras
-from aiface.video import open_video
+from aiface.models.keras_import import keras
+from aiface.models.network import build
+from aiface.video.opening import open_video
 from benchmarks import clip_speed, clocks
 from benchmarks.bench import to_markdown
 from benchmarks.clocks import Row, Spread, Turns, at_least, at_most

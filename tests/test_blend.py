@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from aiface.blend import _mask, cutmix, self_blend
-from aiface.crop import crop_face
+from aiface.data.blend import _mask, cutmix, self_blend
+from aiface.faces.crop import crop_face
 
 
 def rng(seed=0):

@@ -7,8 +7,8 @@ import pytest
 import scene
 from PIL import Image
 
-from aiface.browser import LARGEST, Camera, Upload
-from aiface.words import WORDS
+from aiface.apps.notebooks.widgets import LARGEST, Camera, Upload
+from aiface.reports.wording import WORDS
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import scene
 from bundles import CALIBRATION, crops, network, save
 
 import aiface
-from aiface import bundle as bundle_module
-from aiface.bundle import load_network, round_to_half, save_bundle
-from aiface.crop import CROP_VERSION
 from aiface.errors import ModelError
-from aiface.files import sha256
-from aiface.network import build, predict_logits
-from aiface.quiet import keras
+from aiface.faces.crop import CROP_VERSION
+from aiface.io.files import sha256
+from aiface.models import bundle as bundle_module
+from aiface.models.bundle import load_network, round_to_half, save_bundle
+from aiface.models.keras_import import keras
+from aiface.models.network import build, predict_logits
 
 ROOT = Path(__file__).parents[1]
 

@@ -3,7 +3,9 @@ import pytest
 from scipy.special import expit
 from scipy.stats import binom
 
-from aiface.calibration import (
+from aiface.errors import DataError
+from aiface.labels import AI, REAL, Answer, right_answers
+from aiface.models.calibration import (
     FALSE_POSITIVE_RATES,
     MISS_RATE,
     STABLE_RATE,
@@ -15,8 +17,6 @@ from aiface.calibration import (
     stable_until,
     threshold_at,
 )
-from aiface.errors import DataError
-from aiface.labels import AI, REAL, Answer, right_answers
 
 THRESHOLDS = {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}
 

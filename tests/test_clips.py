@@ -6,8 +6,8 @@ from PIL import Image
 from scene import BETWEEN, BLUE, HEIGHT, RED, WIDTH, picture
 from sklearn.metrics import roc_auc_score
 
-from aiface.clips import clip_figures, judge_clips, list_clips
 from aiface.errors import DataError
+from aiface.evaluation.clips import clip_figures, judge_clips, list_clips
 from aiface.labels import AI, REAL
 
 PEOPLE = {

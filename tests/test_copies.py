@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aiface.copies import near_pairs
+from aiface.audit.duplicates import near_pairs
 
 
 def test_near_pairs_are_those_of_comparing_all():

@@ -6,12 +6,12 @@ import pytest
 from clips import FakeCamera
 from skimage.metrics import structural_similarity
 
-from aiface.crop import CROP_SIZE, Quad, crop_face, face_quad, fit_square, sharpness, warp_quad
-from aiface.faces import Face
-from aiface.files import read_image
-from aiface.overlay import draw
-from aiface.video import Frame, open_video
-from aiface.writer import VideoWriter
+from aiface.faces.crop import CROP_SIZE, Quad, crop_face, face_quad, fit_square, sharpness, warp_quad
+from aiface.faces.finder import Face
+from aiface.io.files import read_image
+from aiface.reports.overlay import draw
+from aiface.video.opening import Frame, open_video
+from aiface.video.writer import VideoWriter
 
 SAME_LANDMARKS = 4.0  # mean absolute difference in grey levels that H.264 makes in a crop of the same quad
 OWN_LANDMARKS = 12.0  # and with the landmarks found anew in the decoded frame; swapped channels give 23

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from aiface.dataset import Item, count, scan, scan_all, with_validation
+from aiface.data.folders import Item, count, scan, scan_all, with_validation
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 

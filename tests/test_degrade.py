@@ -4,8 +4,8 @@ import itertools
 import numpy as np
 import pytest
 
-from aiface import degrade
-from aiface.crop import crop_face, sharpness
+from aiface.data import degrade
+from aiface.faces.crop import crop_face, sharpness
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,14 @@ from bundles import CALIBRATION, crops, network, save
 from clips import seconds, write_clip
 from PIL import Image
 
-from aiface import detector as detector_module
-from aiface.card import INT8
-from aiface.detector import RUNTIMES, load_detector
 from aiface.errors import ModelError
-from aiface.files import read_image, sha256
-from aiface.network import predict_logits
-from aiface.quiet import keras
-from aiface.stability import both_sides, views
+from aiface.io.files import read_image, sha256
+from aiface.models import detector as detector_module
+from aiface.models.card import INT8
+from aiface.models.detector import RUNTIMES, load_detector
+from aiface.models.keras_import import keras
+from aiface.models.network import predict_logits
+from aiface.models.views import both_sides, views
 
 EXACT = (("keras", "auto"), ("openvino", "f32"))
 EVERY = (*EXACT, ("openvino", "auto"))
@@ -140,7 +140,7 @@ def forgetful():
 
 
 def missing(monkeypatch):
-    monkeypatch.delitem(sys.modules, "aiface.openvino_runtime", raising=False)
+    monkeypatch.delitem(sys.modules, "aiface.models.openvino_runtime", raising=False)
     monkeypatch.setitem(sys.modules, "openvino", None)
 
 
@@ -148,14 +148,14 @@ def unable_to_convert(monkeypatch):
     def fail(network):
         raise RuntimeError("no such operation")
 
-    monkeypatch.setattr("aiface.openvino_runtime.convert", fail)
+    monkeypatch.setattr("aiface.models.openvino_runtime.convert", fail)
 
 
 def unable_to_compile(monkeypatch):
     def fail(*_):
         raise RuntimeError("no such device")
 
-    monkeypatch.setattr("aiface.openvino_runtime.OpenVinoRuntime", fail)
+    monkeypatch.setattr("aiface.models.openvino_runtime.OpenVinoRuntime", fail)
 
 
 WAYS_TO_FAIL = [(missing, "openvino"), (unable_to_convert, "no such operation"), (unable_to_compile, "no such device")]
@@ -185,7 +185,7 @@ def test_keras_asked_for_says_nothing(bundle, monkeypatch, capsys, forgetful):
 @pytest.fixture
 def with_int8(tmp_path, bundle):
     """A bundle whose "INT8 version" is the float one with a calibration of its own: NNCF need not be there."""
-    from aiface.openvino_runtime import convert
+    from aiface.models.openvino_runtime import convert
 
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder)
@@ -247,11 +247,12 @@ def test_float_does_not_stand_in_for_int8(with_int8, monkeypatch, fail):
 # Without Keras
 
 SCORE = """
-from aiface.detector import load_detector
+from aiface.models.detector import load_detector
 assert load_detector(sys.argv[1]).score(np.zeros((3, 256, 256, 3), np.uint8)).shape == (3,)
 """
 ANALYZE = """
-from aiface import faces, __main__
+from aiface import __main__
+from aiface.faces import finder as faces
 faces.load_finder = lambda folder: scene.Finder()
 assert __main__.main(["analyze", *sys.argv[2:], "--detector", sys.argv[1]]) == 0
 """

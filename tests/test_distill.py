@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface import distill, training
-from aiface.batches import Batches
-from aiface.config import Phase, TrainConfig
-from aiface.dataset import scan
-from aiface.quiet import keras
-from aiface.shards import prepare
-from aiface.training import train
+from aiface.data.batches import Batches
+from aiface.data.crop_sets import prepare
+from aiface.data.folders import scan
+from aiface.models.keras_import import keras
+from aiface.training import distill
+from aiface.training import trainer as training
+from aiface.training.config import Phase, TrainConfig
+from aiface.training.trainer import train
 
 SMALL = TrainConfig(
     init="from-scratch", phases=(Phase(3, 1e-2, 64),), batch_size=4, steps_per_epoch=30, dropout=0.0, workers=1

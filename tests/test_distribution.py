@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface.batches import Batches
-from aiface.config import TrainConfig
-from aiface.dataset import scan
-from aiface.distribution import HOSTS, ONE, Devices, hosts, join
+from aiface.data.batches import Batches
+from aiface.data.crop_sets import FIELDS, CropSet, _read_rows, prepare
+from aiface.data.folders import scan
 from aiface.errors import DataError, ModelError
-from aiface.files import write_csv
-from aiface.shards import FIELDS, CropSet, _read_rows, prepare
-from aiface.training import _standing
+from aiface.io.files import write_csv
+from aiface.training.config import TrainConfig
+from aiface.training.devices import HOSTS, ONE, Devices, hosts, join
+from aiface.training.trainer import _standing
 
 ROOT = Path(__file__).parents[1]
 STRICT = [sys.executable, "-W", "error", "-W", "ignore:__array__ implementation:DeprecationWarning"]
@@ -218,8 +218,8 @@ JOIN = """
 import sys
 from aiface.errors import ModelError
 if "late" in sys.argv:
-    import aiface.quiet
-from aiface.distribution import join
+    import aiface.models.keras_import
+from aiface.training.devices import join
 try:
     join("all", wait_s=1)
 except ModelError as error:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from aiface import answer, drawing, index
+from aiface import drawing
+from aiface.apps.web import answer_page as answer
 from aiface.drawing import COLOURS, HEX, html_page
 from aiface.labels import Answer
+from aiface.reports import folder as index
 
 SOURCES = [path for path in Path(drawing.__file__).parent.iterdir() if path.suffix in (".py", ".js")]
 

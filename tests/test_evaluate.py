@@ -8,8 +8,8 @@ import trees
 from clips import FakeFinder
 from measured import CheckerDetector, clips, degraded, scored
 
-from aiface.audit import audit
-from aiface.dataset import scan
+from aiface.audit.audit import audit
+from aiface.data.folders import scan
 from benchmarks import evaluate
 from benchmarks.evaluate import PAIR, SPOILS, Bar, audit_text, bars, bars_table, main, pair_figures
 

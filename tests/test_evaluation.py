@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
-from aiface.calibration import Calibration
 from aiface.errors import DataError
-from aiface.evaluation import (
+from aiface.evaluation.metrics import (
     bootstrap,
     by_source,
     coverage_risk,
@@ -17,6 +16,7 @@ from aiface.evaluation import (
     true_positive_rate,
 )
 from aiface.labels import AI, REAL
+from aiface.models.calibration import Calibration
 
 EVEN, AT_55 = (Calibration(1.0, {"0.01": at}, 0.3, 1.0) for at in (0.5, 0.55))
 

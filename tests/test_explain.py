@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from sanity import rank_correlation, sanity
 
-from aiface.crop import Quad, crop_face, face_quad
 from aiface.errors import ModelError
-from aiface.explain import (
+from aiface.faces.crop import Quad, crop_face, face_quad
+from aiface.faces.finder import Face
+from aiface.models.grad_cam import (
     FAINT,
     INNER_SHARE,
     STRENGTH,
@@ -22,9 +23,8 @@ from aiface.explain import (
     overlay_heat,
     share_inside_face,
 )
-from aiface.faces import Face
-from aiface.network import build, predict_logits
-from aiface.quiet import keras
+from aiface.models.keras_import import keras
+from aiface.models.network import build, predict_logits
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = keras.layers
@@ -33,7 +33,7 @@ LAYERS = keras.layers
 @pytest.fixture(scope="module")
 def shipped():
     """The detector's own network."""
-    from aiface.bundle import load_network
+    from aiface.models.bundle import load_network
 
     return load_network(ROOT / "weights" / "mobilenet_v2")
 
@@ -365,9 +365,9 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np
 import bundles
 from sanity import sanity
-from aiface.explain import class_activation
-from aiface.network import predict_logits
-from aiface.quiet import keras
+from aiface.models.grad_cam import class_activation
+from aiface.models.network import predict_logits
+from aiface.models.keras_import import keras
 
 network, crops = bundles.network(), bundles.crops(2)
 logits = class_activation(network, crops).mean(axis=(1, 2)) + network.layers[-1].get_weights()[1]

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from aiface import faces
 from aiface.errors import ModelError
-from aiface.faces import YUNET_FILE, Face, FaceFinder, Mtcnn, YuNet, load_finder
-from aiface.files import WEIGHTS
+from aiface.faces import finder as faces
+from aiface.faces.finder import YUNET_FILE, Face, FaceFinder, Mtcnn, YuNet, load_finder
+from aiface.io.files import WEIGHTS
 
 needs_yunet = pytest.mark.skipif(
     not (WEIGHTS / YUNET_FILE).is_file(), reason="YuNet is not in weights/; ./fetch.sh faces brings it"
@@ -290,7 +290,9 @@ def test_neither_finder(tmp_path, monkeypatch):
 
 
 def test_yunet_needs_no_tensorflow():
-    code = "import sys, aiface.faces, aiface.crop; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    code = (
+        "import sys, aiface.faces.finder, aiface.faces.crop; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    )
     root = Path(__file__).parents[1]
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert result.stdout.split() == ["False", "False"]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface import workers
-from aiface.batches import Batches
-from aiface.dataset import scan
-from aiface.feed import Feed
-from aiface.shards import prepare
+from aiface.data.batches import Batches
+from aiface.data.crop_sets import prepare
+from aiface.data.folders import scan
+from aiface.training import batch_workers as workers
+from aiface.training.feed import Feed
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aiface.file_traits import jpeg_quality
+from aiface.audit.file_traits import jpeg_quality
 
 
 @pytest.mark.parametrize("quality", [1, 10, 30, 49, 50, 75, 90, 99])

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from aiface import errors, labels
+from aiface.apps.web.uploads import kind
 from aiface.errors import AifaceError, DataError
-from aiface.files import (
+from aiface.io.files import (
     WEIGHTS,
     atomic_path,
     is_image,
@@ -26,8 +27,7 @@ from aiface.files import (
     write_json,
     write_text,
 )
-from aiface.metadata import read_tags
-from aiface.upload import kind
+from aiface.provenance.tags import read_tags
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -96,14 +96,14 @@ def test_a_module_imports_only_from_floors_below(name):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("from aiface.files import sha256", {"files"}),
+        ("from aiface.io.files import sha256", {"files"}),
         ("from aiface import plots, files", {"plots", "files"}),
         ("from aiface import __version__", {"__init__"}),
         ("import aiface", {"__init__"}),
-        ("import aiface.crop as crop, numpy", {"crop"}),
+        ("import aiface.faces.crop as crop, numpy", {"crop"}),
         ("from . import crop", {"crop"}),
         ("from .crop import CROP_SIZE", {"crop"}),
-        ("def f():\n    from aiface.faces import Face", {"faces"}),
+        ("def f():\n    from aiface.faces.finder import Face", {"faces"}),
         ("import numpy\nfrom aifacets import x", set()),
     ],
 )
@@ -126,13 +126,13 @@ def test_what_needs_keras_only_to_convert_a_network(name):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("from aiface.files import sha256", {"files"}),
+        ("from aiface.io.files import sha256", {"files"}),
         ("class C:\n    from aiface import files", {"files"}),
-        ("try:\n    import aiface.files\nexcept ImportError:\n    pass", {"files"}),
-        ("if SOMETHING:\n    import aiface.files\nelse:\n    import aiface.crop", {"files", "crop"}),
-        ("if TYPE_CHECKING:\n    from aiface.quiet import keras", set()),
-        ("def f():\n    from aiface.faces import Face", set()),
-        ("class C:\n    def f(self):\n        import aiface.faces", set()),
+        ("try:\n    import aiface.io.files\nexcept ImportError:\n    pass", {"files"}),
+        ("if SOMETHING:\n    import aiface.io.files\nelse:\n    import aiface.faces.crop", {"files", "crop"}),
+        ("if TYPE_CHECKING:\n    from aiface.models.keras_import import keras", set()),
+        ("def f():\n    from aiface.faces.finder import Face", set()),
+        ("class C:\n    def f(self):\n        import aiface.faces.finder", set()),
     ],
 )
 def test_imports_at_start_are_seen(source, expected):
@@ -141,7 +141,7 @@ def test_imports_at_start_are_seen(source, expected):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_keras_and_openvino_come_from_one_place_each(name):
-    """`aiface.quiet` alone imports Keras, `aiface.openvino_runtime` alone OpenVINO; nobody imports Keras's backends."""
+    """`aiface.models.keras_import` alone imports Keras, `aiface.models.openvino_runtime` alone OpenVINO; nobody imports Keras's backends."""
     tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):

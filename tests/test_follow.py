@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from aiface.follow import follow, small_grey
+from aiface.faces.box_flow import follow, small_grey
 
 RNG = np.random.default_rng(0)
 PICTURE = cv2.resize(RNG.integers(0, 255, (45, 80, 3), np.uint8), (1280, 720), interpolation=cv2.INTER_CUBIC)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from aiface.image_statistics import STATISTICS, blockiness, energy, noise, perceptual_hash, statistics, window
+from aiface.audit.pixel_statistics import STATISTICS, blockiness, energy, noise, perceptual_hash, statistics, window
 
 NAMES = list(STATISTICS)
 

@@ -15,10 +15,10 @@ from clips import seconds, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface.index import ORDER, SKIPPED, Reports, plan
-from aiface.inputs import expand
-from aiface.pipeline import Analysis, Settings, analyze
-from aiface.words import people_lines
+from aiface.analysis.pipeline import Analysis, Settings, analyze
+from aiface.io.sources import expand
+from aiface.reports.folder import ORDER, SKIPPED, Reports, plan
+from aiface.reports.wording import people_lines
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, str(ROOT / "tests" / "judge_by_colour.py"), "analyze"]
@@ -189,7 +189,7 @@ def test_a_file_that_may_not_be_read_has_its_row(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
-    monkeypatch.setattr("aiface.report.sha256", denied)
+    monkeypatch.setattr("aiface.reports.report.sha256", denied)
     reports = Reports(tmp_path / "out", scene.Finder(), scene.detector(), Settings())
     row = reports.add(Analysis(str(tmp_path / "a.png"), error="it may not be read"))["row"]
     assert (row["verdict"], row["why"]) == ("error", "it may not be read")

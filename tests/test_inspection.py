@@ -12,10 +12,11 @@ import pytest
 from clips import seconds, text, write_clip
 from PIL import Image
 
-from aiface import inspection, upload
+from aiface.apps.web import uploads as upload
 from aiface.errors import DataError
-from aiface.inspection import kind, provenance
-from aiface.provenance import read_provenance
+from aiface.provenance import inspector as inspection
+from aiface.provenance.claims import read_provenance
+from aiface.provenance.inspector import kind, provenance
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,9 @@ def stand_in(monkeypatch, code):
     inner = subprocess.Popen
 
     def start(command, **options):
-        return inner([sys.executable, "-c", given + code] if "aiface.inspection" in command else command, **options)
+        return inner(
+            [sys.executable, "-c", given + code] if "aiface.provenance.inspector" in command else command, **options
+        )
 
     monkeypatch.setattr(subprocess, "Popen", start)
 

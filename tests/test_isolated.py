@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from clips import noise, seconds, text, write_clip
 
-from aiface import child, isolated
 from aiface.errors import VideoError
-from aiface.video import open_video, sample
+from aiface.io import sandbox as child
+from aiface.video import sandboxed as isolated
+from aiface.video.opening import open_video, sample
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,7 +68,9 @@ def stand_in(monkeypatch, code):
     inner = subprocess.Popen
 
     def start(command, **options):
-        return inner([sys.executable, "-c", given + code] if "aiface.isolated" in command else command, **options)
+        return inner(
+            [sys.executable, "-c", given + code] if "aiface.video.sandboxed" in command else command, **options
+        )
 
     monkeypatch.setattr(subprocess, "Popen", start)
 
@@ -118,12 +121,14 @@ def test_closing_ends_the_process(tmp_path, taken):
 
 def test_the_other_process_ends_with_this_one(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", seconds(200), noise)
-    with child.start("aiface.isolated", str(path), "clip", "inf") as decoder:
+    with child.start("aiface.video.sandboxed", str(path), "clip", "inf") as decoder:
         decoder.stdin.close()
         assert decoder.wait(10) == 1
 
 
-LOADED = "import sys; sys.argv = ['']; import aiface.isolated; print(*{name.split('.')[0] for name in sys.modules})"
+LOADED = (
+    "import sys; sys.argv = ['']; import aiface.video.sandboxed; print(*{name.split('.')[0] for name in sys.modules})"
+)
 
 
 def test_the_other_process_loads_little():

@@ -3,7 +3,7 @@ import pytest
 import scene
 from bundles import crops
 
-from aiface.keras_runtime import BATCH_SIZES, KerasRuntime
+from aiface.models.keras_runtime import BATCH_SIZES, KerasRuntime
 
 
 @pytest.mark.parametrize("n", [1, 3, 5, 16, 17, 70])

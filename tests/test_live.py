@@ -12,16 +12,16 @@ import scene
 from clips import FakeCamera, seconds, write_clip
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface import live as live_module
+from aiface.analysis.session import Session
+from aiface.apps.live import live as live_module
+from aiface.apps.live.live import LATE, SLOWEST, TICK, Judge, Meter, live, paced
+from aiface.apps.live.window import Window
 from aiface.drawing import COLOURS
 from aiface.errors import VideoError
-from aiface.frames import Frame
 from aiface.labels import Answer
-from aiface.live import LATE, SLOWEST, TICK, Judge, Meter, live, paced
-from aiface.overlay import draw
-from aiface.session import Session
-from aiface.video import open_video
-from aiface.window import Window
+from aiface.reports.overlay import draw
+from aiface.video.frames import Frame
+from aiface.video.opening import open_video
 
 BOTH = picture((20, 50, 100, RED), (180, 60, 90, BLUE))
 
@@ -139,7 +139,7 @@ def never():
 
 @pytest.mark.parametrize("end", ["blocks", "gives nothing", "fails"])
 def test_a_camera_that_dies_says_so_on_the_picture_and_then_ends(monkeypatch, never, end):
-    monkeypatch.setattr("aiface.frames.STALL", 1.0)
+    monkeypatch.setattr("aiface.video.frames.STALL", 1.0)
     ends = {"blocks": lambda: (never.wait(), None), "gives nothing": lambda: (False, None), "fails": lambda: 1 / 0}
     camera(monkeypatch, FakeCamera(count=20, end=ends[end]), FakeCamera(opens=False))
     told = []

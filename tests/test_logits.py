@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from aiface.logits import expit, logit
+from aiface.models.logits import expit, logit
 
 
 def test_as_scipy_has_them():

@@ -12,12 +12,12 @@ from clips import FakeFinder, noise, seconds, text, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface import info
 from aiface.__main__ import main
-from aiface.calibration import Calibration
-from aiface.demo import read_parameters
-from aiface.distribution import HOSTS
-from aiface.shards import CropSet
+from aiface.apps.cli import info
+from aiface.apps.demo import read_parameters
+from aiface.data.crop_sets import CropSet
+from aiface.models.calibration import Calibration
+from aiface.training.devices import HOSTS
 
 KEYS = ["path", "verdict", "score", "people", "reasons", "error"]
 PERSON_KEYS = ["verdict", "score", "looks", "scored", "faces", "first_s", "last_s", "ai_intervals_s", "reasons"]
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     """A detector on disk whose logit is high for red crops and low for blue ones."""
-    from aiface.bundle import save_bundle
-    from aiface.quiet import keras
+    from aiface.models.bundle import save_bundle
+    from aiface.models.keras_import import keras
 
     image = keras.Input((256, 256, 3), dtype="uint8")
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
@@ -41,7 +41,7 @@ def bundle(tmp_path_factory):
 @pytest.fixture
 def finder(monkeypatch):
     found = scene.Finder()
-    monkeypatch.setattr("aiface.faces.load_finder", lambda folder: found)
+    monkeypatch.setattr("aiface.faces.finder.load_finder", lambda folder: found)
     return found
 
 
@@ -203,7 +203,7 @@ def test_an_interrupt_prints_what_was_done_and_stops(tmp_path, bundle, finder, m
             raise KeyboardInterrupt
         return finder(image)
 
-    monkeypatch.setattr("aiface.faces.load_finder", lambda folder: interrupted)
+    monkeypatch.setattr("aiface.faces.finder.load_finder", lambda folder: interrupted)
     for name in "ab":
         write_clip(tmp_path / f"{name}.mp4", seconds(20), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
     assert main(["analyze", str(tmp_path), "--json", "--detector", str(bundle)]) == 130
@@ -251,12 +251,12 @@ def test_help_comes_before_tensorflow_is_loaded():
 def test_nothing_but_the_window_needs_pygame():
     code = "import importlib, pkgutil, sys, aiface\n"
     code += "for module in pkgutil.iter_modules(aiface.__path__): importlib.import_module(f'aiface.{module.name}')\n"
-    code += "print('aiface.live' in sys.modules, 'pygame' in sys.modules)"
+    code += "print('aiface.apps.live.live' in sys.modules, 'pygame' in sys.modules)"
     assert python("-c", code).stdout == "True False\n"
 
 
 def test_prepare(tmp_path, make_tree, fake_finder, monkeypatch, capsys):
-    monkeypatch.setattr("aiface.faces.load_finder", lambda folder: fake_finder)
+    monkeypatch.setattr("aiface.faces.finder.load_finder", lambda folder: fake_finder)
     tree = make_tree(tmp_path / "faces", splits=("train", "test"), count=4)
     (tree / "train" / "real" / "0000.png").write_bytes(b"no image")
     arguments = ["prepare", str(tree), str(tmp_path / "crops"), "--valid", "0.3"]
@@ -291,7 +291,7 @@ def test_live_without_a_camera(run):
 
 
 def test_evaluate_measures_a_set(make_tree, tiny_detector, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("aiface.faces.load_finder", lambda *arguments: FakeFinder())
+    monkeypatch.setattr("aiface.faces.finder.load_finder", lambda *arguments: FakeFinder())
     root, bundle = make_tree(tmp_path / "faces", count=3), tiny_detector(tmp_path / "bundle", kernel=0.05)
     arguments = ["evaluate", str(bundle), str(root), "--json", "--no-curves", "--resamples", "5"]
     assert main([*arguments, "--out", str(tmp_path / "docs")]) == 0
@@ -393,7 +393,7 @@ def test_info_without_a_detector(tmp_path, capsys):
 
 def test_train_runs_the_notebook_with_a_recipe(tmp_path, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr("aiface.demo.execute", lambda *arguments: asked.append(arguments) or arguments[1])
+    monkeypatch.setattr("aiface.apps.demo.execute", lambda *arguments: asked.append(arguments) or arguments[1])
     (tmp_path / "a.yaml").write_text("EPOCHS: 3\nDATA: [one, two]\n")
     out = tmp_path / "done.ipynb"
     assert (
@@ -408,7 +408,7 @@ def test_train_runs_the_notebook_with_a_recipe(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(("process", "name"), [("0", "done.ipynb"), ("1", "done-1.ipynb")])
 def test_each_of_several_processes_has_its_executed_notebook(tmp_path, monkeypatch, process, name):
     asked = []
-    monkeypatch.setattr("aiface.demo.execute", lambda *arguments: asked.append(arguments[1]) or arguments[1])
+    monkeypatch.setattr("aiface.apps.demo.execute", lambda *arguments: asked.append(arguments[1]) or arguments[1])
     for variable, value in zip(HOSTS, ("10.0.0.1:1234", "2", process), strict=True):
         monkeypatch.setenv(variable, value)
     assert main(["train", "--set", "DEVICES=all", "--out", str(tmp_path / "done.ipynb")]) == 0

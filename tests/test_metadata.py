@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from aiface.errors import DataError
-from aiface.metadata import MAX_TAGS, MAX_TEXT, plain, read_tags
+from aiface.provenance.tags import MAX_TAGS, MAX_TEXT, plain, read_tags
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import scene
 
-from aiface.moments import FRONTAL, SHARP, STRETCH, Moments, frontality, quality
-from aiface.verdict import MIN_SIDE, Sighting
+from aiface.analysis.best_looks import FRONTAL, SHARP, STRETCH, Moments, frontality, quality
+from aiface.analysis.verdict import MIN_SIDE, Sighting
 
 
 def look(index, side=200.0, sharpness=9.0, front=1.0, rate=5):

@@ -2,11 +2,12 @@ import h5py
 import numpy as np
 import pytest
 
-from aiface import network
-from aiface.crop import CROP_SIZE
 from aiface.errors import ModelError
-from aiface.files import sha256
-from aiface.network import (
+from aiface.faces.crop import CROP_SIZE
+from aiface.io.files import sha256
+from aiface.models import network
+from aiface.models.keras_import import keras
+from aiface.models.network import (
     BACKBONES,
     FROM_SCRATCH,
     build,
@@ -14,7 +15,6 @@ from aiface.network import (
     predict_logits,
     set_trainable,
 )
-from aiface.quiet import keras
 from benchmarks.soak.archives import NETWORKS, write_zip
 
 SIZE = 64

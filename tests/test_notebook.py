@@ -7,10 +7,10 @@ import scene
 from PIL import Image
 from scene import HEIGHT, RED, WIDTH, picture
 
-from aiface import notebook
-from aiface.notebook import INTERVAL, LivePicture
-from aiface.session import Session
-from aiface.video import Frame
+from aiface.analysis.session import Session
+from aiface.apps.notebooks import live_picture as notebook
+from aiface.apps.notebooks.live_picture import INTERVAL, LivePicture
+from aiface.video.opening import Frame
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 from served import ROOT, free_port
 
-from aiface.demo import astronaut_clip
-from aiface.words import WORDS
+from aiface.apps.demo import astronaut_clip
+from aiface.reports.wording import WORDS
 
 pytestmark = chromium.needed
 
 CELL = """
-from aiface.browser import Camera, Upload
-from aiface.detector import load_detector
-from aiface.faces import load_finder
+from aiface.apps.notebooks.widgets import Camera, Upload
+from aiface.models.detector import load_detector
+from aiface.faces.finder import load_finder
 upload, camera = Upload("sent"), Camera(load_finder(), load_detector({weights!r}))
 display(upload, camera)
 """

@@ -6,10 +6,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from aiface.demo import ROOT, astronaut_clip, execute
-from aiface.detector import load_detector
+from aiface.apps.demo import ROOT, astronaut_clip, execute
 from aiface.errors import AifaceError
-from aiface.video import open_video
+from aiface.models.detector import load_detector
+from aiface.video.opening import open_video
 
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")
 SMALL = {

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from bundles import crops, network, save
 
-from aiface.bundle import load_network
-from aiface.openvino_runtime import OpenVinoRuntime, convert, converted, pack, unpack
+from aiface.models.bundle import load_network
+from aiface.models.openvino_runtime import OpenVinoRuntime, convert, converted, pack, unpack
 
 ROOT = Path(__file__).parents[1]
 HASH = "ab" * 32
@@ -57,7 +57,7 @@ def test_another_network_or_openvino_has_an_entry_of_its_own(cache, monkeypatch,
     loader = Loader()
     logits(loader)
     if change == "openvino":
-        monkeypatch.setattr("aiface.openvino_runtime.version", lambda name: "2027.1.0")
+        monkeypatch.setattr("aiface.models.openvino_runtime.version", lambda name: "2027.1.0")
     logits(loader, "cd" * 32 if change == "network" else HASH)
     assert loader.calls == 2
     assert len(list(cache.iterdir())) == 2
@@ -147,7 +147,7 @@ def test_without_a_cache_the_network_is_converted_each_time(cache, monkeypatch, 
 
 def test_processes_that_convert_at_once_end_well(cache, tmp_path):
     folder = save(tmp_path / "bundle")
-    code = "import sys, numpy as np; from aiface.detector import load_detector; sys.stdin.read(1)\n"
+    code = "import sys, numpy as np; from aiface.models.detector import load_detector; sys.stdin.read(1)\n"
     code += "print(load_detector(sys.argv[1], precision='f32').logits(np.zeros((1, 256, 256, 3), np.uint8))[0])"
     command = [sys.executable, "-c", code, str(folder)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -190,7 +190,7 @@ def test_the_precision_is_said(precision, name):
 
 def test_openvino_reports_to_nobody(tmp_path):
     """Imported as it is, it leaves an identifier in the user's home and sends a message to Google Analytics."""
-    code = "import aiface.openvino_runtime, sys; print([m for m in sys.modules if m.startswith('openvino_telemetry.')])"
+    code = "import aiface.models.openvino_runtime, sys; print([m for m in sys.modules if m.startswith('openvino_telemetry.')])"
     home = os.environ | {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=home, capture_output=True, text=True)
     assert (found.returncode, found.stdout, found.stderr) == (0, "[]\n", "")

@@ -6,11 +6,16 @@ from clips import write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface import overlay
+from aiface.analysis.person import Person
+from aiface.analysis.pipeline import Settings, analyze, analyze_video
+from aiface.analysis.session import Session
+from aiface.analysis.trail import LINGER, Trail
+from aiface.analysis.verdict import Sighting, Verdict
 from aiface.drawing import COLOURS
 from aiface.errors import VideoError
 from aiface.labels import Answer
-from aiface.overlay import (
+from aiface.reports import overlay
+from aiface.reports.overlay import (
     annotate,
     annotate_image,
     annotate_video,
@@ -19,12 +24,7 @@ from aiface.overlay import (
     live_marks,
     people_at,
 )
-from aiface.person import Person
-from aiface.pipeline import Settings, analyze, analyze_video
-from aiface.session import Session
-from aiface.trail import LINGER, Trail
-from aiface.verdict import Sighting, Verdict
-from aiface.video import Frame, open_video
+from aiface.video.opening import Frame, open_video
 
 BOX = (60, 50, 80, 90)
 TRAILS = Settings(trails=True)

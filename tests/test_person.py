@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import scene
 
-from aiface.moments import MOMENTS
-from aiface.person import GALLERY, Person, sight
-from aiface.trail import Trail
-from aiface.verdict import Sighting
+from aiface.analysis.best_looks import MOMENTS
+from aiface.analysis.person import GALLERY, Person, sight
+from aiface.analysis.trail import Trail
+from aiface.analysis.verdict import Sighting
 
 
 def look(index, side=100.0, sharpness=9.0):

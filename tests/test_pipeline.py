@@ -9,12 +9,12 @@ from clips import FakeCamera, noise, seconds, text, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, picture
 
-from aiface import pipeline
+from aiface.analysis import pipeline
+from aiface.analysis.pipeline import Settings, analyze, analyze_images, analyze_source, analyze_video, list_inputs
+from aiface.analysis.verdict import NO_FACE, UNSTABLE
 from aiface.errors import DataError, VideoError
 from aiface.labels import Answer
-from aiface.pipeline import Settings, analyze, analyze_images, analyze_source, analyze_video, list_inputs
-from aiface.verdict import NO_FACE, UNSTABLE
-from aiface.video import open_video
+from aiface.video.opening import open_video
 
 
 def clip(path, image, count=30, step=0.1):

@@ -6,13 +6,13 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from aiface import plots
-from aiface.calibration import Calibration
+from aiface.analysis.person import GALLERY, Person
+from aiface.analysis.pipeline import Analysis
+from aiface.analysis.verdict import Sighting, Verdict
 from aiface.drawing import CLASS_COLOURS, HEX, data_url, png
 from aiface.labels import Answer
-from aiface.person import GALLERY, Person
-from aiface.pipeline import Analysis
-from aiface.verdict import Sighting, Verdict
+from aiface.models.calibration import Calibration
+from aiface.reports import figures as plots
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 1.0)
 RNG = np.random.default_rng(0)

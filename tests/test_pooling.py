@@ -6,10 +6,10 @@ from measured import CALIBRATION
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from scipy.special import expit
 
-from aiface.clips import list_clips
+from aiface.analysis.pipeline import Settings
+from aiface.analysis.verdict import pool
+from aiface.evaluation.clips import list_clips
 from aiface.labels import AI, REAL
-from aiface.pipeline import Settings
-from aiface.verdict import pool
 from benchmarks.pooling import POOLINGS, TRIMMED, Scored, leave_one_out, log_loss, main, score_clips, table
 
 

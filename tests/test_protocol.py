@@ -7,11 +7,11 @@ from PIL import Image
 from scene import HEIGHT, RED, WIDTH, picture
 from sklearn.metrics import roc_auc_score
 
-from aiface.dataset import scan
+from aiface.data.crop_sets import CropSet, prepare
+from aiface.data.folders import scan
 from aiface.errors import DataError
-from aiface.evaluation import decisions
-from aiface.protocol import evaluate, open_sets, pooled, score_set, set_figures, set_name, test_items
-from aiface.shards import CropSet, prepare
+from aiface.evaluation.metrics import decisions
+from aiface.evaluation.protocol import evaluate, open_sets, pooled, score_set, set_figures, set_name, test_items
 
 test_items.__test__ = False  # a function of the package, not a test
 

@@ -6,13 +6,13 @@ import pytest
 from bundles import save
 from clips import FakeFinder
 
-from aiface.card import INT8
-from aiface.dataset import scan
-from aiface.detector import load_detector
+from aiface.data.crop_sets import prepare
+from aiface.data.folders import scan
 from aiface.errors import DataError, ModelError
-from aiface.files import sha256
-from aiface.quantize import compare, quantize
-from aiface.shards import prepare
+from aiface.io.files import sha256
+from aiface.models.card import INT8
+from aiface.models.detector import load_detector
+from aiface.training.quantize import compare, quantize
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_without_nncf(bundle, crops, monkeypatch):
 
 
 def test_a_class_that_is_missing(bundle, crops, monkeypatch):
-    monkeypatch.setattr("aiface.quantize._nncf", lambda: None)
+    monkeypatch.setattr("aiface.training.quantize._nncf", lambda: None)
     with pytest.raises(DataError, match="expected both classes in the split valid, found 6 crops of one"):
         quantize(bundle, crops.select(crops.labels == 0))
     assert not (bundle / INT8).exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aiface.quiet import native_stderr_hidden
+from aiface.models.keras_import import native_stderr_hidden
 
 
 @pytest.mark.parametrize(("verbose", "shown"), [("", "before after"), ("1", "before within after")])
@@ -39,6 +39,6 @@ def test_no_descriptor_is_lost():
 
 
 def test_keras_greets_nobody():
-    code = [sys.executable, "-c", "import aiface.network"]
+    code = [sys.executable, "-c", "import aiface.models.network"]
     result = subprocess.run(code, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -21,10 +21,11 @@ from PIL import Image
 from scene import BLUE, RED, picture
 from test_index import ROOT, files, index, mixed, reports_of  # noqa: F401
 
-from aiface import ray_engine, stores
+from aiface.analysis.pipeline import Settings
+from aiface.apps.engines import ray as ray_engine
 from aiface.errors import ClusterError, DataError
-from aiface.index import Reports, plan
-from aiface.pipeline import Settings
+from aiface.io import object_stores as stores
+from aiface.reports.folder import Reports, plan
 
 TESTS = Path(__file__).parent
 PLACE = {"PYTHONPATH": str(TESTS), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}

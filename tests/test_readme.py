@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from aiface.files import WEIGHTS
+from aiface.io.files import WEIGHTS
 from benchmarks.readme import README, rewritten
 
 BUNDLES = sorted(path.parent for path in WEIGHTS.glob("*/card.json"))

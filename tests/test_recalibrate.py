@@ -6,11 +6,11 @@ from bundles import save
 from clips import FakeFinder
 
 from aiface.__main__ import main
-from aiface.dataset import scan
-from aiface.detector import load_detector
+from aiface.data.crop_sets import prepare
+from aiface.data.folders import scan
 from aiface.errors import DataError
-from aiface.recalibrate import recalibrate
-from aiface.shards import prepare
+from aiface.models.detector import load_detector
+from aiface.training.recalibrate import recalibrate
 
 
 @pytest.fixture(scope="module")

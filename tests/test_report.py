@@ -15,19 +15,21 @@ from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 import aiface
-from aiface import answer, inspection, plots
-from aiface.detector import Detector
-from aiface.files import read_image, sha256
+from aiface.analysis.person import Person
+from aiface.analysis.pipeline import Analysis, analyze, analyze_video
+from aiface.analysis.verdict import BETWEEN, NO_FACE, Verdict
+from aiface.apps.web import answer_page as answer
+from aiface.io.files import read_image, sha256
 from aiface.labels import Answer
-from aiface.overlay import draw
-from aiface.page import HARDLY, _about_maps, _heated, as_html, write_report
-from aiface.person import Person
-from aiface.pipeline import Analysis, analyze, analyze_video
-from aiface.report import VERSION, Report, heat_maps
-from aiface.verdict import BETWEEN, NO_FACE, Verdict
-from aiface.words import LIMITS, MEANING, NOT_PROOF, PLAIN, people_lines, performance_line, sentence
+from aiface.models.detector import Detector
+from aiface.provenance import inspector as inspection
+from aiface.reports import figures as plots
+from aiface.reports.overlay import draw
+from aiface.reports.page import HARDLY, _about_maps, _heated, as_html, write_report
+from aiface.reports.report import VERSION, Report, heat_maps
+from aiface.reports.wording import LIMITS, MEANING, NOT_PROOF, PLAIN, people_lines, performance_line, sentence
 
-SCHEMA = json.loads((Path(aiface.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(aiface.__file__).parent / "reports/report.schema.json").read_text(encoding="utf-8"))
 STILL = ["data:image/jpeg;base64", "data:image/png;base64,"]  # the picture, the faces
 EVIL = "<img src=x onerror=alert(1)>.png"
 
@@ -222,7 +224,7 @@ def test_a_file_is_read_and_drawn_once(clip, tmp_path, kind):
     watched = {"sha256": sha256, "provenance": inspection.provenance, "plots.timeline": plots.timeline, "draw": draw}
     with ExitStack() as stack:
         calls = {
-            name: stack.enter_context(mock.patch(f"aiface.report.{name}", wraps=function))
+            name: stack.enter_context(mock.patch(f"aiface.reports.report.{name}", wraps=function))
             for name, function in watched.items()
         }
         report = Report.of(analysis, scene.detector())

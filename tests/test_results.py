@@ -4,7 +4,7 @@ import re
 import pytest
 from measured import CARD, clips, made_up, scored
 
-from aiface.results import markdown_table, model_card, results_html, results_markdown, write
+from aiface.evaluation.report import markdown_table, model_card, results_html, results_markdown, write
 
 WILD = {"gan": (0, 30), "flux": (0, 20), "camera": (40, 0)}
 

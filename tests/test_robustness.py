@@ -3,10 +3,10 @@ import pytest
 from measured import CheckerDetector
 from sklearn.metrics import roc_auc_score
 
-from aiface.dataset import scan
-from aiface.degrade import blur
-from aiface.robustness import CURVES, Degraded, degraded
-from aiface.shards import prepare
+from aiface.data.crop_sets import prepare
+from aiface.data.degrade import blur
+from aiface.data.folders import scan
+from aiface.evaluation.robustness import CURVES, Degraded, degraded
 
 SPOILS = {"blur sigma": CURVES["blur sigma"], "noise sigma": CURVES["noise sigma"]}
 

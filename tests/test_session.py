@@ -3,11 +3,11 @@ import pytest
 import scene
 from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 
+from aiface.analysis.person import GALLERY
+from aiface.analysis.session import GALLERIES, Session, Stopwatch
+from aiface.analysis.verdict import TOO_FEW, TOO_SMALL, UNSTABLE
 from aiface.labels import Answer
-from aiface.person import GALLERY
-from aiface.session import GALLERIES, Session, Stopwatch
-from aiface.verdict import TOO_FEW, TOO_SMALL, UNSTABLE
-from aiface.video import Frame
+from aiface.video.opening import Frame
 
 
 def watch(images, step=0.2, logits=by_colour, **options):
@@ -275,7 +275,7 @@ def test_a_crowd_is_judged_though_crops_are_kept_of_some():
 
 
 def test_before_a_camera_that_never_stops_the_least_are_forgotten(monkeypatch):
-    monkeypatch.setattr("aiface.session.PEOPLE", 6)
+    monkeypatch.setattr("aiface.analysis.session.PEOPLE", 6)
     session, begin = Session(None, Counting()), 0
     for index in range(20):
         list(stay(session, [(100, 40, 90, RED if index == 2 else BLUE)], 8 if index == 5 else 3, begin=begin))
@@ -292,7 +292,7 @@ def test_an_interrupt_leaves_nobody_who_was_never_seen(monkeypatch):
         raise KeyboardInterrupt
 
     session = Session(scene.Finder(), scene.detector())
-    monkeypatch.setattr("aiface.person.sharpness", interrupt)
+    monkeypatch.setattr("aiface.analysis.person.sharpness", interrupt)
     with pytest.raises(KeyboardInterrupt):
         session.update(Frame(picture((100, 40, 100, RED)), 0.0))
     assert session.people == {}

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface import shards
-from aiface.crop import CROP_VERSION
-from aiface.dataset import scan
+from aiface.data import crop_sets as shards
+from aiface.data.crop_sets import CropSet, compress, crop_item, prepare
+from aiface.data.folders import scan
 from aiface.errors import DataError
-from aiface.files import read_image
+from aiface.faces.crop import CROP_VERSION
+from aiface.io.files import read_image
 from aiface.labels import AI, REAL
-from aiface.shards import CropSet, compress, crop_item, prepare
 
 
 @pytest.fixture

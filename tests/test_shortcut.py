@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from trees import picture
 
-from aiface import shortcut
+from aiface.audit import shortcut
+from aiface.audit.shortcut import audit_batches, shortcut_score
 from aiface.errors import DataError
 from aiface.labels import AI
-from aiface.shortcut import audit_batches, shortcut_score
 
 
 @pytest.fixture(autouse=True)

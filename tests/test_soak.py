@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from aiface.faces import YUNET_FILE
-from aiface.files import WEIGHTS
+from aiface.faces.finder import YUNET_FILE
+from aiface.io.files import WEIGHTS
 from benchmarks.clocks import Row
 from benchmarks.soak import __main__ as soak
 from benchmarks.soak import camera, clients, images, kills, mutate, real, stream, videos, watch, writes
@@ -81,7 +81,7 @@ def test_a_crash_and_a_hang_are_seen_and_passed_over(tmp_path, monkeypatch):
 
 
 def test_endless_frames_take_no_more_than_the_first(monkeypatch):
-    monkeypatch.setattr("aiface.session.PEOPLE", 40)
+    monkeypatch.setattr("aiface.analysis.session.PEOPLE", 40)
     found = stream.stream(8000, 4000, lambda line: None)
     assert found["people"] > 100
     assert found["remembered"] == 40

@@ -1,8 +1,8 @@
 import pytest
 
-from aiface.calibration import Calibration
-from aiface.spans import ai_spans
-from aiface.verdict import MIN_SIDE, Sighting
+from aiface.analysis.spans import ai_spans
+from aiface.analysis.verdict import MIN_SIDE, Sighting
+from aiface.models.calibration import Calibration
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.25)
 H, M, L = 0.95, 0.5, 0.01

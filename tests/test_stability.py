@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from aiface.degrade import jpeg
-from aiface.stability import VIEWS, both_sides, measured, spread, views
+from aiface.data.degrade import jpeg
+from aiface.models.views import VIEWS, both_sides, measured, spread, views
 
 
 def crops(n, seed=0):

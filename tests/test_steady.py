@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from aiface.calibration import Calibration
+from aiface.analysis.steady_verdict import HOLD, MOST, Steady, _recent
+from aiface.analysis.verdict import MIN_FACES, MIN_SIDE, Sighting, judge_person
 from aiface.labels import Answer
-from aiface.steady import HOLD, MOST, Steady, _recent
-from aiface.verdict import MIN_FACES, MIN_SIDE, Sighting, judge_person
+from aiface.models.calibration import Calibration
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.2)
 RATE = 5  # looks a second

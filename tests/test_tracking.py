@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aiface.tracking import ShotDetector, Tracker, iou
+from aiface.faces.tracking import ShotDetector, Tracker, iou
 
 BOX = (100, 100, 50, 60)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from aiface.trail import LINGER, Trail
+from aiface.analysis.trail import LINGER, Trail
 
 
 @pytest.fixture(scope="module")

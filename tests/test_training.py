@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface import plots, training
-from aiface.config import Phase, TrainConfig
-from aiface.crop import CROP_SIZE
-from aiface.dataset import scan
-from aiface.detector import load_detector
+from aiface.data.crop_sets import CropSet, prepare
+from aiface.data.folders import scan
 from aiface.errors import DataError, ModelError
-from aiface.files import sha256
+from aiface.faces.crop import CROP_SIZE
+from aiface.io.files import sha256
 from aiface.labels import AI, REAL
-from aiface.network import BACKBONES, FROM_SCRATCH
-from aiface.quiet import keras
-from aiface.runs import load_arrays
-from aiface.shards import CropSet, prepare
-from aiface.training import train, validation_auc
+from aiface.models.detector import load_detector
+from aiface.models.keras_import import keras
+from aiface.models.network import BACKBONES, FROM_SCRATCH
+from aiface.reports import figures as plots
+from aiface.training import trainer as training
+from aiface.training.config import Phase, TrainConfig
+from aiface.training.run_folder import load_arrays
+from aiface.training.trainer import train, validation_auc
 
 ROOT = Path(__file__).parents[1]
 SMALL = TrainConfig(
@@ -377,17 +378,17 @@ class NoTensorFlow:
 
 sys.meta_path.insert(0, NoTensorFlow())
 sys.path.insert(0, sys.argv[2])
-from aiface.quiet import keras
-from aiface.runs import load_arrays
-from aiface.shards import CropSet
-from aiface.config import Phase, TrainConfig
-from aiface.training import train
+from aiface.models.keras_import import keras
+from aiface.training.run_folder import load_arrays
+from aiface.data.crop_sets import CropSet
+from aiface.training.config import Phase, TrainConfig
+from aiface.training.trainer import train
 
 folder = sys.argv[1]
 config = TrainConfig(init="from-scratch", phases=(Phase(1, 1e-3, 32),), batch_size=2, steps_per_epoch=2, workers=1)
-import aiface.training
+import aiface.training.trainer
 import test_training
-aiface.training.build = test_training.tiny
+aiface.training.trainer.build = test_training.tiny
 model, progress = train(config, CropSet(folder + "/crops"), folder + "/run", verbose=0)
 print(keras.backend.backend(), progress.epoch, progress.history[0]["loss"] > 0, "tensorflow" in sys.modules)
 """

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from aiface.calibration import Calibration
-from aiface.labels import Answer
-from aiface.verdict import (
+from aiface.analysis.verdict import (
     BETWEEN,
     MIN_FACES,
     MIN_SHARPNESS,
@@ -19,6 +17,8 @@ from aiface.verdict import (
     judge_person,
     pool,
 )
+from aiface.labels import Answer
+from aiface.models.calibration import Calibration
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.25)
 

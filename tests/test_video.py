@@ -26,10 +26,10 @@ from clips import (
     write_clip,
 )
 
-from aiface import decoding
-from aiface.ahead import DEPTH
 from aiface.errors import VideoError
-from aiface.video import Frame, open_video, sample
+from aiface.video import decoding
+from aiface.video.opening import Frame, open_video, sample
+from aiface.video.prefetch import DEPTH
 
 ROOT = Path(__file__).parents[1]
 
@@ -122,7 +122,7 @@ def test_a_clip_is_decoded_ahead_but_not_far(tmp_path, monkeypatch):
 )
 def test_however_it_is_left_python_ends_well(tmp_path, code):
     path = write_clip(tmp_path / "clip.mp4", seconds(200))
-    code = f"import itertools, sys\nfrom aiface.video import open_video\npath = {str(path)!r}\n{code}"
+    code = f"import itertools, sys\nfrom aiface.video.opening import open_video\npath = {str(path)!r}\n{code}"
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
@@ -342,7 +342,7 @@ def test_camera_gives_its_newest_frame_once(source):
     ],
 )
 def test_camera_that_does_not_open(monkeypatch, camera, message):
-    monkeypatch.setattr("aiface.frames.STALL", 0.3)
+    monkeypatch.setattr("aiface.video.frames.STALL", 0.3)
     with pytest.raises(VideoError, match=message):
         open_video(7, capture=camera)
     if isinstance(camera, FakeCamera):
@@ -356,7 +356,7 @@ def test_missing_camera_is_quiet(capfd):
 
 
 def test_camera_that_blocks_while_it_opens(monkeypatch, never):
-    monkeypatch.setattr("aiface.frames.STALL", 0.2)
+    monkeypatch.setattr("aiface.video.frames.STALL", 0.2)
     began = time.monotonic()
     with pytest.raises(VideoError, match=r"it stalled: nothing for 0\.2 s"):
         open_video(0, capture=lambda index: never.wait() and FakeCamera())
@@ -365,7 +365,7 @@ def test_camera_that_blocks_while_it_opens(monkeypatch, never):
 
 @pytest.mark.parametrize("end", ["blocks", "gives nothing"])
 def test_camera_that_stalls_midway(monkeypatch, never, end):
-    monkeypatch.setattr("aiface.frames.STALL", 0.2)
+    monkeypatch.setattr("aiface.video.frames.STALL", 0.2)
     camera = FakeCamera(count=5, end=(lambda: (never.wait(), None)) if end == "blocks" else (lambda: (False, None)))
     frames = []
     with (
@@ -409,8 +409,8 @@ def quiet_for(count):
     ids=["gives nothing", "fails", "away for long", "its driver too", "comes back larger", "hesitates"],
 )
 def test_camera_that_comes_back(monkeypatch, openings, width, lost):
-    monkeypatch.setattr("aiface.camera.LOST", 0.3)
-    monkeypatch.setattr("aiface.camera.RETRY", 0.05)
+    monkeypatch.setattr("aiface.video.camera.LOST", 0.3)
+    monkeypatch.setattr("aiface.video.camera.RETRY", 0.05)
     left = list(openings)
 
     def capture(index):

@@ -8,7 +8,7 @@ import numpy as np
 import pygame
 import pytest
 
-from aiface.window import Window
+from aiface.apps.live.window import Window
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,7 +73,7 @@ def test_the_window_beside_tensorflow_on_a_real_display():
     """SDL would else load Mesa's OpenGL, whose LLVM and TensorFlow's crash together."""
     if not shutil.which("xvfb-run"):
         pytest.skip("needs xvfb-run, a display in memory")
-    code = "import numpy as np\nfrom aiface.window import Window\nwindow = Window('test', 64, 48)\n"
+    code = "import numpy as np\nfrom aiface.apps.live.window import Window\nwindow = Window('test', 64, 48)\n"
     code += "print(window.show(np.zeros((48, 64, 3), np.uint8)), window._pygame.display.get_driver())\nwindow.close()"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SDL_")}
     done = subprocess.run(

@@ -6,8 +6,8 @@ import pytest
 from clips import HEIGHT, WIDTH, assert_looks_like, nothing, picture, read, seconds, text, times_of, write_clip
 
 from aiface.errors import VideoError
-from aiface.video import Frame
-from aiface.writer import VideoWriter
+from aiface.video.opening import Frame
+from aiface.video.writer import VideoWriter
 
 
 def test_bt709_colours(tmp_path):

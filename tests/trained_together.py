@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from aiface.distribution import join
+from aiface.training.devices import join
 
 
 class NoTensorFlow:
@@ -34,12 +34,13 @@ else:
     sys.meta_path.insert(0, NoTensorFlow())
 devices = join(JOB["devices"], JOB["wait_s"], JOB["lost_s"])  # before what imports Keras
 
-from aiface import distill, training  # noqa: E402
-from aiface.config import Phase, TrainConfig  # noqa: E402
-from aiface.network import FROM_SCRATCH  # noqa: E402
-from aiface.quiet import keras  # noqa: E402
-from aiface.shards import CropSet  # noqa: E402
-from aiface.training import train  # noqa: E402
+from aiface.data.crop_sets import CropSet  # noqa: E402
+from aiface.models.keras_import import keras  # noqa: E402
+from aiface.models.network import FROM_SCRATCH  # noqa: E402
+from aiface.training import distill  # noqa: E402
+from aiface.training import trainer as training  # noqa: E402
+from aiface.training.config import Phase, TrainConfig  # noqa: E402
+from aiface.training.trainer import train  # noqa: E402
 from benchmarks.soak.trainee import tiny  # noqa: E402
 
 CONFIG = TrainConfig(

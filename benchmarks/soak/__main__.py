@@ -18,8 +18,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aiface.files import WEIGHTS, write_json, write_text
-from aiface.results import markdown_table
+from aiface.evaluation.report import markdown_table
+from aiface.io.files import WEIGHTS, write_json, write_text
 from benchmarks import supply
 from benchmarks.clocks import MARK, NOT_MEASURED, Row, machine
 from benchmarks.soak import archives, camera, clients, images, kills, real, stream, videos, writes

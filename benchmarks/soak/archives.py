@@ -12,9 +12,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from aiface import archive
 from aiface.errors import DataError, ModelError
-from aiface.vetting import vet_network
+from aiface.io import unzip as archive
+from aiface.models.vetting import vet_network
 from benchmarks.clocks import Row
 
 Parts = list[tuple[str | zipfile.ZipInfo, bytes]]

@@ -144,14 +144,14 @@ def _row(what: str, found: Mapping[str, tuple[float, str | None]]) -> Row:
 def main(fault: str) -> int:
     """Judge the camera as the command does."""
     from aiface.__main__ import main as aiface
-    from aiface.video import open_video
+    from aiface.video.opening import open_video
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what runs in the background ignore it
     Camera.fault = fault
     made_up = {
-        "aiface.live.open_video": partial(open_video, capture=Camera),
-        "aiface.faces.load_finder": lambda folder: Finder(),
-        "aiface.detector.load_detector": lambda *_: detector(),
+        "aiface.apps.live.live.open_video": partial(open_video, capture=Camera),
+        "aiface.faces.finder.load_finder": lambda folder: Finder(),
+        "aiface.models.detector.load_detector": lambda *_: detector(),
     }
     for name, value in made_up.items():
         mock.patch(name, value).start()

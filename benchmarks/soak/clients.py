@@ -20,8 +20,8 @@ from pathlib import Path
 
 import cv2
 
-from aiface.answer import problem
-from aiface.judging import FULL
+from aiface.apps.web.answer_page import problem
+from aiface.apps.web.streams import FULL
 from benchmarks.clocks import NOT_MEASURED, Row
 from benchmarks.scenes import images, write_clip
 from benchmarks.soak.images import damaged

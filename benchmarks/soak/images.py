@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from aiface.apps.web.uploads import kind
 from aiface.errors import DataError
-from aiface.files import read_image
-from aiface.metadata import read_tags
-from aiface.upload import kind
+from aiface.io.files import read_image
+from aiface.provenance.tags import read_tags
 from benchmarks.clocks import Row
 from benchmarks.soak.mutate import mutate
 from benchmarks.soak.watch import Tally, run, serve

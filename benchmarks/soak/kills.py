@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from aiface.dataset import scan
-from aiface.faces import Face
-from aiface.shards import prepare
+from aiface.data.crop_sets import prepare
+from aiface.data.folders import scan
+from aiface.faces.finder import Face
 from benchmarks.clocks import Row
 from benchmarks.soak.watch import ROOT
 

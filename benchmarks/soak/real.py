@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aiface.detector import load_detector
-from aiface.faces import load_finder
-from aiface.files import WEIGHTS
-from aiface.pipeline import analyze_video
+from aiface.analysis.pipeline import analyze_video
+from aiface.faces.finder import load_finder
+from aiface.io.files import WEIGHTS
+from aiface.models.detector import load_detector
 from benchmarks.clocks import Row
 from benchmarks.scenes import write_clip
 from benchmarks.soak.stream import GROWTH, held

@@ -9,12 +9,12 @@ from unittest import mock
 
 import numpy as np
 
-from aiface.crop import CROP_SIZE
-from aiface.detector import Detector
-from aiface.faces import Face
-from aiface.frames import Frame
-from aiface.session import Session
-from aiface.verdict import Sighting
+from aiface.analysis.session import Session
+from aiface.analysis.verdict import Sighting
+from aiface.faces.crop import CROP_SIZE
+from aiface.faces.finder import Face
+from aiface.models.detector import Detector
+from aiface.video.frames import Frame
 from benchmarks.clocks import Row
 from benchmarks.soak.watch import held_mib
 
@@ -74,13 +74,13 @@ def held() -> dict[str, int]:
 
 
 def sight(face: Face, crop: np.ndarray, at: float) -> Sighting:
-    """Stands in for `aiface.person.sight`, as `np.full` does for the crop: pixels by the million are not the matter."""
+    """Stands in for `aiface.analysis.person.sight`, as `np.full` does for the crop: pixels by the million are not the matter."""
     return Sighting(at, face.box, None, 128.0, 9.0, 1.0, crop)
 
 
 def stream(count: int, warm: int, say: Callable[[str], None] = print) -> dict:
     """Run so many frames; after `warm` of them memory, handles and threads are taken down, and again along the way."""
-    with mock.patch.multiple("aiface.session", sight=sight, crop_face=_crop):
+    with mock.patch.multiple("aiface.analysis.session", sight=sight, crop_face=_crop):
         return _stream(count, warm, say)
 
 

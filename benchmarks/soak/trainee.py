@@ -17,14 +17,16 @@ from unittest import mock
 
 import numpy as np
 
-from aiface import files, runs, training
-from aiface.config import Phase, TrainConfig
-from aiface.crop import CROP_SIZE
-from aiface.network import FROM_SCRATCH
-from aiface.quiet import keras
-from aiface.runs import load_arrays, load_progress
-from aiface.shards import CropSet
-from aiface.training import train
+from aiface.data.crop_sets import CropSet
+from aiface.faces.crop import CROP_SIZE
+from aiface.io import files
+from aiface.models.keras_import import keras
+from aiface.models.network import FROM_SCRATCH
+from aiface.training import run_folder as runs
+from aiface.training import trainer as training
+from aiface.training.config import Phase, TrainConfig
+from aiface.training.run_folder import load_arrays, load_progress
+from aiface.training.trainer import train
 
 CONFIG = TrainConfig(
     init=FROM_SCRATCH, phases=(Phase(2, 1e-3, 48, False), Phase(22, 3e-3, 64)),
@@ -34,7 +36,7 @@ POINTS = ("half a state", "before fsync", "before rename", "no state yet", "no p
 
 
 def tiny(backbone: str, size: int = CROP_SIZE, dropout: float = 0.2, policy: str = "float32") -> keras.Model:
-    """Stands in for `aiface.network.build`: a few layers of the kinds that training has to deal with."""
+    """Stands in for `aiface.models.network.build`: a few layers of the kinds that training has to deal with."""
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
     x = keras.layers.Conv2D(4, 5, strides=4, name="conv")(x)

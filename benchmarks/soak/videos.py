@@ -8,8 +8,8 @@ import av
 import numpy as np
 
 from aiface.errors import AifaceError
-from aiface.inspection import kind, provenance
-from aiface.video import open_video, sample
+from aiface.provenance.inspector import kind, provenance
+from aiface.video.opening import open_video, sample
 from benchmarks.clocks import Row
 from benchmarks.soak.images import listed
 from benchmarks.soak.mutate import mutate

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from aiface.files import write_json
+from aiface.io.files import write_json
 
 HANG = 60.0  # seconds without an answer
 KEEP = 500  # cases after which what was found is written down

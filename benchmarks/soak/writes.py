@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.calibration import Calibration
-from aiface.dataset import Item
+from aiface.analysis.pipeline import Analysis
+from aiface.data.crop_sets import prepare
+from aiface.data.folders import Item
 from aiface.errors import AifaceError
-from aiface.files import sha256, write_csv, write_json, write_text
-from aiface.frames import Frame
-from aiface.page import write_report
-from aiface.pipeline import Analysis
-from aiface.report import Report
-from aiface.runs import save_state
-from aiface.shards import prepare
-from aiface.writer import VideoWriter
+from aiface.io.files import sha256, write_csv, write_json, write_text
+from aiface.models.calibration import Calibration
+from aiface.reports.page import write_report
+from aiface.reports.report import Report
+from aiface.training.run_folder import save_state
+from aiface.video.frames import Frame
+from aiface.video.writer import VideoWriter
 from benchmarks.clocks import Row
 from benchmarks.soak.kills import make_crops, whole_picture
 from benchmarks.soak.stream import CARD, detector
@@ -62,7 +62,7 @@ def _state(folder: Path, number: int) -> None:
 
 
 def _bundle(folder: Path, number: int) -> None:
-    from aiface.bundle import save_bundle
+    from aiface.models.bundle import save_bundle
     from benchmarks.soak.trainee import keras, tiny
 
     keras.utils.set_random_seed(number)

@@ -1,0 +1,72 @@
+"""A verdict to show while watching: of the last moments, and without flicker. A final verdict has no part in this."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from aiface.analysis.verdict import CLIP, MIN_FACES, Sighting, Verdict, judge_person
+from aiface.labels import Answer
+from aiface.models.calibration import Calibration
+from aiface.models.logits import expit, logit
+
+RECENT = 2.0  # seconds of looks that are pooled, so that a face that changes is noticed
+LOOKS = 2 * MIN_FACES  # at least so many, however slowly they come
+MOST = 64  # and at most
+MARGIN = 1.0  # in logits: a pooled score this far beyond a threshold changes the verdict at once
+HOLD = 3.0  # seconds: one that stays beyond it by less does so after this time
+
+
+@dataclass
+class _Watched:
+    """What is shown of a person, when a look last agreed with it, and the last looks."""
+
+    agreed: float
+    shown: Verdict | None = None
+    looks: deque[Sighting] = field(default_factory=lambda: deque(maxlen=MOST))
+
+
+class Steady:
+    """The verdicts shown on people, with hysteresis (a Schmitt trigger with two thresholds, and a time limit).
+
+    A verdict changes when the score pooled over the last 2 s lies beyond the threshold by 1 logit, or when it has
+    stayed beyond it for 3 s. While faces can't be judged the last verdict stays, for as long.
+    """
+
+    def __init__(self, calibration: Calibration):
+        self._calibration = calibration
+        self._watched: dict[int, _Watched] = {}
+
+    def __call__(self, id: int, sighting: Sighting) -> Verdict | None:
+        """What to show of a person after another scored look at them; None until three were good enough."""
+        now = sighting.time
+        person = self._watched.setdefault(id, _Watched(agreed=now))
+        found = judge_person(_recent(person.looks, sighting), self._calibration, moving=True)
+        if found.faces < MIN_FACES:
+            found = None
+        answer = person.shown if person.shown and now - person.agreed < HOLD else found
+        if found and answer is person.shown:
+            answer = replace(found, verdict=self._within_reach(person.shown.verdict, found.score))
+        person.shown = answer
+        if (answer and answer.verdict) == (found and found.verdict):
+            person.agreed = now
+        return answer
+
+    def forget(self, id: int) -> None:
+        """Let go of a person who won't come again."""
+        self._watched.pop(id, None)
+
+    def _within_reach(self, shown: Answer, score: float) -> Answer:
+        """The verdict nearest to the one shown that a score within the margin of this one gives."""
+        at = logit(min(max(score, CLIP), 1 - CLIP))
+        low, high = self._calibration.answers(expit(at + np.array((-MARGIN, MARGIN))))
+        return min(max(shown, low, key=Answer.suspicion), high, key=Answer.suspicion)
+
+
+def _recent(looks: deque[Sighting], sighting: Sighting) -> Sequence[Sighting]:
+    """Add one to the looks of the last 2 s, but at least 6 where there are."""
+    looks.append(sighting)
+    while len(looks) > LOOKS and looks[0].time < sighting.time - RECENT:
+        looks.popleft()
+    return looks

@@ -1,0 +1,1 @@
+"""What people start; nothing imports from here."""

@@ -1,0 +1,186 @@
+"""The commands that judge: `analyze` and `live`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from aiface.io.files import WEIGHTS
+
+if TYPE_CHECKING:
+    from aiface.reports.folder import Reports
+
+DETECTOR = WEIGHTS / "mobilenet_v2"
+EXAMPLES = """examples:
+  python -m aiface analyze clip.mp4 photos/
+  python -m aiface analyze "archive/**/*.mp4" --out judged     a report on each, and judged/index.html
+  python -m aiface analyze photos/ --json > found.jsonl
+  python -m aiface analyze s3://bucket/archive --engine ray --out judged     on a cluster, or all cores of this machine
+
+With --out the same command goes on where it stopped: what has its report is not judged again, unless the file, the
+detector or the settings changed. Exit code: 0 all judged, 1 some could not be, 2 wrong use, 130 stopped by Ctrl-C.
+"""
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add `analyze` and `live`."""
+    analyze = commands.add_parser("analyze", help="judge images, videos and folders of them", epilog=EXAMPLES,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    what = "an image, a video, a URL, a folder to search, or a pattern such as 'clips/*.mp4'"
+    analyze.add_argument("paths", nargs="+", metavar="PATH", help=what)
+    analyze.add_argument("--json", action="store_true", help="print one JSON line for each input")
+    analyze.add_argument("--out", metavar="FOLDER", help="write a report on each input and an index of all here")
+    analyze.add_argument("--explain", action="store_true", help="heat maps in the reports (loads TensorFlow: slower)")
+    analyze.add_argument(
+        "--engine", default="local", choices=("local", "ray"),
+        help="ray: on every core of a Ray cluster, also from object stores such as s3:// (takes --out, a folder that "
+        "all its machines share, where results.parquet comes too)",
+    )  # fmt: skip
+    analyze.add_argument("--address", help="of the Ray cluster (default: RAY_ADDRESS, else this machine's own)")
+    analyze.add_argument("--rate", type=_rate, default=5.0, help="frames judged per second of video (default 5)")
+    analyze.set_defaults(run=_analyze, wrong_use=analyze.error)
+
+    live = commands.add_parser("live", help="judge a camera in a window")
+    live.add_argument("camera", nargs="?", default="0", help="its number, or a URL or file (default 0)")
+    live.set_defaults(run=_live)
+    for command in (analyze, live):
+        add_detector_options(command)
+        command.add_argument(
+            "--runtime", default="openvino", choices=("openvino", "keras"), help="keras: the reference, slower"
+        )
+
+
+def add_detector_options(command: argparse.ArgumentParser) -> None:
+    """Add what every command that judges lets one choose."""
+    command.add_argument(
+        "--detector", default=DETECTOR, metavar="FOLDER", help=f"a bundle (default weights/{DETECTOR.name})"
+    )
+    command.add_argument(
+        "--precision", default="f32", choices=("f32", "auto", "int8"),
+        help="f32: as Keras computes (default); auto: this CPU's fastest; int8: what `quantize` made",
+    )  # fmt: skip
+    command.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
+
+
+def _rate(text: str) -> float:
+    if not 2 <= (value := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected at least 2, found {text}")
+    return value
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from aiface.analysis.pipeline import Settings, analyze
+    from aiface.faces.finder import load_finder
+    from aiface.io.sources import expand
+    from aiface.models.detector import load_detector
+    from aiface.reports.wording import people_lines
+
+    _check(options)
+    detector, finder = load_detector(options.detector, options.runtime, options.precision), load_finder(options.weights)
+    settings, failed = Settings(options.rate), 0
+    if options.out:
+        return _analyze_into(options, detector, finder, settings)
+    for analysis in tqdm(analyze(expand(options.paths), finder, detector, settings), unit=" inputs", disable=None):
+        _tell(analysis.row(), people_lines(analysis), analysis.warnings, options.json)
+        failed += analysis.error is not None
+        if analysis.interrupted:
+            raise KeyboardInterrupt
+    return 1 if failed else 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.explain and not options.out:
+        options.wrong_use("--explain: expected --out too: the maps are part of the reports")
+    if options.engine == "ray" and not options.out:
+        options.wrong_use("--engine ray: expected --out too: what is judged on many machines meets there")
+    if "://" in (options.out or ""):
+        options.wrong_use(f"--out: expected a folder (on a cluster: one that all machines share), found {options.out}")
+
+
+def _analyze_into(options: argparse.Namespace, detector, finder, settings) -> int:
+    """`analyze --out`: whatever ends it, the index names what was judged."""
+    from tqdm import tqdm
+
+    from aiface.io.sources import expand
+    from aiface.reports.folder import Reports, plan
+
+    reports = Reports(options.out, finder, detector, settings, options.explain)
+    ray, out = options.engine == "ray", sys.stdout
+    with ExitStack() as stack:
+        search, judge = _on_ray(options, settings, stack) if ray else _here(finder, detector, settings)
+        todo, rows = plan(expand(options.paths), reports, search)
+        before, left = len(rows), {str(name) for name in todo}
+        try:
+            for answer in tqdm(judge(todo, reports), total=len(todo), unit=" inputs", disable=None):
+                _tell(answer["line"], answer["people"], answer["warnings"], options.json, out)
+                rows.append(answer["row"])
+                left.discard(answer["row"]["path"])
+        finally:
+            rows += reports.written(left)  # workers are ahead of what came back from them
+            page = reports.write_index(rows)
+            if ray:
+                from aiface.apps.engines.ray import write_table
+
+                write_table(reports.folder / "results.parquet", rows)
+            print(f"aiface: {len(rows) - before} judged now, {before} known before: {page}", file=sys.stderr)
+    return 1 if any(row["verdict"] == "error" for row in rows) else 0
+
+
+Answers = Callable[[Sequence[str | Path], "Reports"], Iterator[dict]]
+
+
+def _here(finder, detector, settings) -> tuple[Callable, Answers]:
+    """How names are searched, and how inputs are judged in this process."""
+    from aiface.analysis.pipeline import analyze
+    from aiface.io.sources import search
+
+    def judge(names: Sequence[str | Path], reports: "Reports") -> Iterator[dict]:
+        for analysis in analyze(names, finder, detector, settings):
+            yield reports.add(analysis)
+            if analysis.interrupted:
+                raise KeyboardInterrupt
+
+    return search, judge
+
+
+def _on_ray(options: argparse.Namespace, settings, stack: ExitStack) -> tuple[Callable, Answers]:
+    """The same on a Ray cluster, to which this process is connected until the stack unwinds."""
+    from aiface.apps.engines import ray as ray_engine
+    from aiface.io.object_stores import search
+
+    stack.enter_context(redirect_stdout(sys.stderr))  # where Ray's own threads are to tell of workers that died
+    stack.enter_context(ray_engine.cluster(options.address))
+    detector, weights = (str(Path(folder).absolute()) for folder in (options.detector, options.weights))
+    load = partial(ray_engine.load, detector, options.runtime, options.precision, weights)
+    return search, partial(ray_engine.judge, load, settings, options.explain)
+
+
+def _tell(line: dict, people: Iterable[str], warnings: Iterable[str], as_json: bool, out: TextIO | None = None) -> None:
+    from tqdm import tqdm
+
+    from aiface.reports.wording import WORDS
+
+    if as_json:
+        tqdm.write(json.dumps(line), out)
+    elif not line["error"]:
+        tqdm.write("\n  ".join((f"{line['path']}: {WORDS[line['verdict']]}", *people)), out)
+    (out or sys.stdout).flush()
+    problems = [] if as_json or not line["error"] else [line["error"]]
+    for problem in (*problems, *(f"{line['path']}: {warning}" for warning in warnings)):
+        print(f"aiface: {problem}", file=sys.stderr)
+
+
+def _live(options: argparse.Namespace) -> int:
+    from aiface.apps.live.live import live
+    from aiface.faces.finder import load_finder
+    from aiface.models.detector import load_detector
+
+    detector = load_detector(options.detector, options.runtime, options.precision)
+    live(options.camera, load_finder(options.weights), detector)
+    return 0

@@ -1,0 +1,150 @@
+"""The commands around training: `prepare`, `audit`, `train`, `evaluate`, `calibrate` and `quantize`."""
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from aiface.io.files import WEIGHTS
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add them."""
+    prepare = commands.add_parser("prepare", help="find and align the faces of data sets once, into shards of crops")
+    prepare.add_argument("data", nargs="+", metavar="DATA", help="a folder with real/ and fake/ below it")
+    prepare.add_argument("out", metavar="OUT", help="the folder for the shards; run again, it goes on where it stopped")
+    prepare.add_argument("--valid", type=_share, default=0.1, metavar="SHARE",
+                         help="share of a train split to validate on, where a source has no valid split")  # fmt: skip
+    prepare.add_argument("--valid-sources", nargs="*", default=(), metavar="NAME", help="sources held out wholly")
+    prepare.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
+    prepare.set_defaults(run=_prepare)
+
+    audit = commands.add_parser("audit", help="find what tells the classes of data sets apart besides the faces")
+    audit.add_argument("data", nargs="+", metavar="DATA", help="a folder with real/ and fake/ below it")
+    audit.add_argument("--out", metavar="FOLDER", help="write audit.html and audit.json here")
+    audit.add_argument("--json", action="store_true", help="print the audit as JSON")
+    audit.set_defaults(run=_audit)
+
+    train = commands.add_parser("train", help="run train.ipynb without a notebook's server; interrupt and run it again")
+    train.add_argument("recipe", nargs="?", metavar="RECIPE.yaml", help="parameters of the notebook, as in recipes/")
+    train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one more, such as EPOCHS=3")
+    train.add_argument("--out", default="output/train.ipynb", metavar="FILE", help="the notebook with what it showed")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="measure a detector on labelled sets of pictures and of clips")
+    evaluate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
+    evaluate.add_argument("data", nargs="+", metavar="DATA",
+                          help="a folder with pictures or clips below real/ and fake/ (of splits, the test split), or "
+                          "with a clips.csv (file, label); one that holds both is measured as both")  # fmt: skip
+    evaluate.add_argument("--out", metavar="FOLDER", help="write RESULTS.md, MODEL_CARD.md, an HTML page and JSON here")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+    evaluate.add_argument("--resamples", type=int, default=1000, metavar="N", help="bootstrap draws (default 1000)")
+    evaluate.add_argument("--no-curves", action="store_true", help="leave out the degradations")
+    evaluate.add_argument("--weights", default=WEIGHTS, metavar="FOLDER", help="where YuNet lies")
+    evaluate.set_defaults(run=_evaluate)
+
+    calibrate = commands.add_parser("calibrate", help="set a detector's thresholds anew, by faces of your own")
+    calibrate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, whose card is rewritten")
+    calibrate.add_argument("crops", metavar="CROPS", help="what `prepare` made: its valid split to calibrate on, its "
+                           "test split, if it has one, to measure on")  # fmt: skip
+    calibrate.set_defaults(run=_calibrate)
+
+    quantize = commands.add_parser("quantize", help="add an INT8 version to a detector (needs nncf)")
+    quantize.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
+    quantize.add_argument("crops", metavar="CROPS", help="what `prepare` made: its valid split to quantise with, its "
+                          "test split to measure on")  # fmt: skip
+    quantize.set_defaults(run=_quantize)
+
+
+def _share(text: str) -> float:
+    if not 0 <= (value := float(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to below 1, found {text}")
+    return value
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from aiface.data.crop_sets import prepare
+    from aiface.data.folders import count, scan_all, with_validation
+    from aiface.faces.finder import load_finder
+
+    items = with_validation(scan_all(options.data), options.valid, options.valid_sources)
+    print(json.dumps(count(items), indent=2))
+    crops = prepare(
+        items, Path(options.out), lambda: load_finder(options.weights), lambda rows: tqdm(rows, unit="face")
+    )
+    print(f"{len(crops)} crops in {options.out}; left out: {dict(crops.left_out) or 'none'}")
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from aiface.audit.audit import audit
+    from aiface.audit.report import to_json, to_text, write
+    from aiface.data.folders import scan_all
+
+    items = scan_all(options.data)
+    found = audit(items, lambda rows: tqdm(rows, total=len(items), unit="picture", disable=None))
+    if options.out:
+        for path in write(found, options.out):
+            print(f"aiface: wrote {path}", file=sys.stderr)
+    print(json.dumps(to_json(found), allow_nan=False) if options.json else to_text(found))
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from aiface.apps.demo import execute, read_parameters
+    from aiface.training.devices import hosts
+
+    parameters, out, place = read_parameters("train.ipynb", options.recipe, options.set), Path(options.out), hosts()
+    if place and place[2]:  # not the first of the processes that train together
+        out = out.with_stem(f"{out.stem}-{place[2]}")
+    print(f"aiface: wrote {execute('train.ipynb', out, parameters, sys.stdout)}", file=sys.stderr)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from aiface.evaluation.protocol import evaluate
+    from aiface.evaluation.report import COMMAND, results_markdown, write
+    from aiface.faces.finder import load_finder
+    from aiface.models.detector import load_detector
+
+    detector = load_detector(options.detector)
+    result = evaluate(
+        detector, options.data, lambda: load_finder(options.weights), lambda steps: tqdm(steps, disable=None),
+        not options.no_curves, max(2, options.resamples),
+    )  # fmt: skip
+    command = shlex.join([*COMMAND.split(), options.detector, *options.data])
+    if options.out:
+        for path in write(result, detector.card, options.out, command):
+            print(f"aiface: wrote {path}", file=sys.stderr)
+    print(json.dumps(result) if options.json else results_markdown(result, command))
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from aiface.data.crop_sets import CropSet
+    from aiface.training.recalibrate import recalibrate
+
+    fitted = recalibrate(options.detector, CropSet(options.crops))
+    print(
+        f"AI from {fitted.ai_from:.3f}, real below {fitted.real_below:.3f}, unstable above {fitted.unstable_above:.3f}"
+    )
+    print(f"aiface: wrote {Path(options.detector) / 'card.json'}", file=sys.stderr)
+    return 0
+
+
+def _quantize(options: argparse.Namespace) -> int:
+    from aiface.data.crop_sets import CropSet
+    from aiface.training.quantize import compare, quantize
+
+    crops = CropSet(options.crops)
+    print(f"aiface: wrote {quantize(options.detector, crops)}", file=sys.stderr)
+    for precision, auc in compare(options.detector, crops.split("test")).items():
+        print(precision, ", ".join(f"{name} {value:.4f}" for name, value in auc.items()), sep=": ")
+    return 0

@@ -1,0 +1,1 @@
+"""Ways to judge many inputs: on a cluster."""

@@ -1,0 +1,1 @@
+"""A camera or a clip in a window, judged while it plays."""

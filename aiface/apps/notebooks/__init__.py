@@ -1,0 +1,1 @@
+"""What the notebooks show and are run by."""

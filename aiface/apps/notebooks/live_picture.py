@@ -1,0 +1,54 @@
+"""What a notebook needs beside the pipeline: a picture that changes while a clip is judged."""
+
+import io
+import time
+
+import numpy as np
+from IPython.display import Image, display
+from PIL import Image as PillowImage
+from tqdm.auto import tqdm
+
+from aiface.analysis.session import Session, Sightings
+from aiface.reports.overlay import draw, live_marks
+from aiface.video.frames import Frame
+
+INTERVAL = 0.1  # seconds between pictures at least
+SHARE = 0.5  # of the time that a picture may take: scoring what it shows, drawing and sending it
+
+
+class LivePicture:
+    """Shows judged frames with their verdicts, each in place of the last, above a progress bar in seconds of clip.
+
+    In the corner: pictures a second, and milliseconds that a sampled frame takes. Pass it as `on_sample`. No window is
+    opened, so it works where the notebook runs on another machine.
+    """
+
+    def __init__(self, width: int = 640):
+        self._width = width
+        self._bar = tqdm(unit=" s of clip")
+        self._handle = display(display_id=True)
+        self._shown = self._due = -np.inf
+
+    def __call__(self, frame: Frame, seen: Sightings, session: Session) -> None:
+        """Show a frame and score the people seen in it, unless another was shown just before."""
+        began = time.monotonic()
+        if began >= self._due:
+            marks, table = live_marks(seen, session), session.stopwatch.table(session.frames)
+            took = sum(table.get(stage, 0) for stage in ("find", "crop", "score"))
+            corner = f"{1 / (began - self._shown):.0f} fps, {took:.0f} ms"
+            self._handle.update(Image(self._jpeg(draw(frame.image, marks, corner)), format="jpeg"))
+            self._shown, self._due = began, began + max(INTERVAL, (time.monotonic() - began) / SHARE)
+        self._bar.total = session.duration and round(session.duration, 1)
+        self._bar.update(round(frame.time - self._bar.n, 1))
+
+    def _jpeg(self, image: np.ndarray) -> bytes:
+        picture, buffer = PillowImage.fromarray(image), io.BytesIO()
+        picture.thumbnail((self._width, self._width))
+        picture.save(buffer, "JPEG", quality=85)
+        return buffer.getvalue()
+
+    def __enter__(self) -> "LivePicture":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()

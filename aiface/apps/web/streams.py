@@ -1,0 +1,145 @@
+"""Judging for people who watch from afar: the pages to show, one after the other, of a file or a camera."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, Lock
+
+import numpy as np
+
+from aiface.analysis.pipeline import Analysis, Settings, analyze_images, analyze_video
+from aiface.analysis.session import Session, Sightings
+from aiface.apps.web import answer_page as answer
+from aiface.apps.web.uploads import IMAGE
+from aiface.errors import AifaceError, DataError
+from aiface.faces.finder import Face, FaceFinder
+from aiface.models.detector import Detector
+from aiface.provenance.inspector import kind
+from aiface.reports.overlay import draw, live_marks, shown_marks
+from aiface.reports.report import Report
+from aiface.video.opening import Frame
+
+INTERVAL = 0.25  # seconds between pictures of a clip at least
+SHARE = 0.5  # of the time that a picture may take: scoring what it shows, drawing and sending it
+GONE = 10.0  # seconds without a picture after which a camera's client has left
+FULL = "All places are taken just now. Please try again in a few minutes."
+
+
+class Shared:
+    """One face finder for several threads, which it serves one after the other."""
+
+    def __init__(self, finder: FaceFinder):
+        self.name, self._finder, self._lock = finder.name, finder, Lock()
+
+    def __call__(self, image: np.ndarray) -> list[Face]:
+        """As the finder has it."""
+        with self._lock:
+            return self._finder(image)
+
+
+def judge(path: str | Path, finder: FaceFinder, detector: Detector, seconds: float) -> Iterator[str]:
+    """Pages to show while a file is judged, the last of which is the answer, or why there is none.
+
+    Of a clip the first `seconds` are judged. When the iterator is closed, judging stops.
+    """
+    path = Path(path)
+    yield answer.waiting("Opening the file...")
+    try:
+        if kind(path) == IMAGE:
+            (analysis,) = analyze_images([path], finder, detector)
+            if analysis.error:
+                raise DataError(analysis.error)
+        else:
+            analysis = yield from _judge_clip(path, finder, detector, seconds)
+        yield answer.result(Report.of(analysis, detector))
+    except AifaceError as error:
+        yield answer.problem(str(error).replace(str(path.resolve()), path.name).replace(str(path), path.name))
+
+
+def _judge_clip(path: Path, finder: FaceFinder, detector: Detector, seconds: float) -> Iterator[str]:
+    news, stop, durations = SimpleQueue(), Event(), [0.0]
+    show = _every(lambda frame, seen, session: news.put(_picture(frame, seen, session, seconds)))
+
+    def on_sample(frame: Frame, seen: Sightings, session: Session) -> None:
+        if stop.is_set():
+            raise AifaceError("stopped: nobody watches any more")
+        durations[0] = session.duration or 0.0
+        show(frame, seen, session)
+
+    with ThreadPoolExecutor(1, "aiface judge") as pool:
+        done = pool.submit(analyze_video, path, finder, detector, Settings(), on_sample, seconds=seconds)
+        done.add_done_callback(lambda _: news.put(None))
+        try:
+            while (page := news.get()) is not None:
+                yield page
+        finally:
+            stop.set()
+        analysis = done.result()
+    return _with_limit(analysis, durations[0], seconds)
+
+
+def _every(show: Callable[..., None]) -> Callable[..., None]:
+    """`show` each 0.25 s, or so seldom that it takes half of the time."""
+    due = -np.inf
+
+    def sometimes(*arguments: object) -> None:
+        nonlocal due
+        if (began := time.monotonic()) >= due:
+            show(*arguments)
+            due = began + max(INTERVAL, (time.monotonic() - began) / SHARE)
+
+    return sometimes
+
+
+def _picture(frame: Frame, seen: Sightings, session: Session, seconds: float) -> str:
+    end = min(session.duration, seconds) if session.duration else None
+    return answer.progress(draw(frame.image, live_marks(seen, session)), frame.time, end)
+
+
+def _with_limit(analysis: Analysis, duration: float, seconds: float) -> Analysis:
+    if max(duration, analysis.seconds + 1) > seconds + 1:
+        analysis.warnings.append(f"only the first {seconds:g} seconds were judged, as much as this server allows")
+    return analysis
+
+
+class Live:
+    """Cameras of up to `places` clients, who know nothing of each other: each has a session of its own.
+
+    A client of whom no picture came for 10 s has left, and finds a new session on return.
+    """
+
+    def __init__(self, finder: FaceFinder, detector: Detector, places: int):
+        self._finder, self._detector, self._places = finder, detector, places
+        self._clients: dict[str, _Camera] = {}
+        self._lock = Lock()
+
+    def look(self, client: str, image: np.ndarray) -> str:
+        """The page to show after another picture, RGB uint8 `(height, width, 3)`, of a client's camera."""
+        camera = self._camera(client)
+        return answer.problem(FULL) if camera is None else camera.look(image)
+
+    def _camera(self, client: str) -> "_Camera | None":
+        now = time.monotonic()
+        with self._lock:
+            self._clients = {name: camera for name, camera in self._clients.items() if now - camera.used <= GONE}
+            if client not in self._clients and len(self._clients) >= self._places:
+                return None
+            camera = self._clients.setdefault(client, _Camera(self._finder, self._detector))
+            camera.used = now
+            return camera
+
+
+class _Camera:
+    """One client's session, with times since it began."""
+
+    def __init__(self, finder: FaceFinder, detector: Detector):
+        self._session, self._began, self._lock = Session(finder, detector), time.monotonic(), Lock()
+        self.used = self._began
+
+    def look(self, image: np.ndarray) -> str:
+        with self._lock:
+            seen = self._session.update(Frame(np.ascontiguousarray(image), time.monotonic() - self._began))
+            shown = self._session.shown(seen)
+        return answer.live(draw(image, shown_marks(seen, shown)), shown)

@@ -1,0 +1,82 @@
+"""Files that strangers send: each client's in a place of its own, of a kind that may be opened, and gone afterwards."""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from threading import Lock
+
+import av
+from PIL import UnidentifiedImageError
+
+from aiface.errors import DataError
+from aiface.io.files import open_image
+
+IMAGE, VIDEO = "image", "video"
+# Playlists (HLS, DASH, concat) are left out on purpose: they name other files, which FFmpeg would open for a stranger
+CONTAINERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg"
+FORGOTTEN = 1800.0  # seconds after which a file that nobody came to judge is deleted
+
+
+def kind(path: str | Path) -> str:
+    """Whether a file is an `image` or a `video`, by its content: what its name says was chosen by whoever sent it.
+
+    Raises `DataError` if it is neither.
+    """
+    path = Path(path).resolve()  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+    try:
+        with open_image(path):
+            return IMAGE
+    except UnidentifiedImageError:
+        pass
+    except (DataError, OSError, ValueError, SyntaxError):  # an image, but damaged: `read_image` says how
+        return IMAGE
+    try:
+        with av.open(str(path), options={"format_whitelist": CONTAINERS}, metadata_errors="replace"):
+            return VIDEO
+    except (av.FFmpegError, OSError):
+        raise DataError(
+            f"{path.name}: expected a picture (such as JPEG, PNG, WebP) or a clip (such as MP4, MOV, WebM), found "
+            "neither; see whether it opens on your device, and save it as one of these"
+        ) from None
+
+
+class Uploads:
+    """Up to `places` clients' files, one for each client, in folders of their own below `folder`.
+
+    Two clients who send the same file have a copy each, so that either can be deleted when it was judged.
+    """
+
+    def __init__(self, folder: str | Path, places: int):
+        self._folder, self._places = Path(folder), places
+        self._kept: dict[str, tuple[Path, float]] = {}
+        self._lock = Lock()
+
+    def claim(self, client: str, path: str | Path) -> bool:
+        """Take a copy of a file for a client, in place of their last one; False if all places are taken."""
+        with self._lock:
+            self._drop(client)
+            for other, (_, since) in list(self._kept.items()):
+                if time.monotonic() - since > FORGOTTEN:
+                    self._drop(other)
+            if len(self._kept) >= self._places:
+                return False
+            own = Path(tempfile.mkdtemp(prefix="aiface-", dir=self._folder), Path(path).name)
+            self._kept[client] = own, time.monotonic()
+            shutil.copyfile(path, own)
+            return True
+
+    def of(self, client: str) -> Path | None:
+        """The client's file, or None if there is none (any more)."""
+        with self._lock:
+            return self._kept.get(client, (None,))[0]
+
+    def release(self, client: str, path: Path | None = None) -> None:
+        """Delete the client's file; with `path`, only if that is still the one."""
+        with self._lock:
+            if path is None or self._kept.get(client, (None,))[0] == path:
+                self._drop(client)
+
+    def _drop(self, client: str) -> None:
+        if client in self._kept:
+            shutil.rmtree(self._kept.pop(client)[0].parent, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Whether the class shows beside the face: in files, colours, grain, duplicates."""

@@ -1,0 +1,1 @@
+"""Folders of labelled pictures to crops to training batches."""

@@ -1,0 +1,147 @@
+"""Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from aiface.data.blend import cutmix, self_blend
+from aiface.data.crop_sets import CropSet
+from aiface.data.degrade import spoil, tighten, window
+from aiface.errors import DataError
+from aiface.labels import AI, REAL
+
+
+def groups(crops: CropSet) -> np.ndarray:
+    """Which crops can be told apart by class alone, `(n,)` strings.
+
+    A source that holds both classes is a group of its own; all sources of one class make up the group "mixed".
+    """
+    classes = Counter(source for source, _ in set(zip(crops.sources.tolist(), crops.labels.tolist(), strict=True)))
+    return np.array([source if classes[source] == 2 else "mixed" for source in crops.sources], str)
+
+
+def pools(crops: CropSet) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+    """By group, in the order of their names, the indices of its real and of its AI sources, each an int64 array.
+
+    Raises `DataError` if a group lacks a class: there is nothing to tell its sources from.
+    """
+    group, found = groups(crops), {}
+    for name in np.unique(group).tolist() or ["mixed"]:
+        sources = np.unique(crops.sources[group == name])
+        by_class = tuple(
+            [index for s in sources if len(index := np.flatnonzero((crops.sources == s) & (crops.labels == label)))]
+            for label in (REAL, AI)
+        )
+        if not all(by_class):
+            missing = "real" if not by_class[REAL] else "ai"
+            raise DataError(
+                f"{crops.folder}: expected crops of both classes to train on, found none labelled {missing} "
+                f"to go with {', '.join(sources) or 'none'}; add some, or leave these out"
+            )
+        found[name] = by_class
+    return found
+
+
+def weigh(shares: Mapping[str, float], groups: Collection[str]) -> np.ndarray | None:
+    """How often each of the `groups` is drawn, float64 `(g,)` in their order; None: alike, since no shares are given.
+
+    Raises `DataError` unless `shares` names just these groups, and sums up to 1.
+    """
+    if not shares:
+        return None
+    if set(shares) != set(groups) or min(shares.values()) < 0 or not np.isclose(sum(shares.values()), 1):
+        raise DataError(
+            f"expected shares that sum up to 1, of each of the groups {', '.join(groups) or '(none without balance)'}; "
+            f"found {dict(shares)}"
+        )
+    return np.array([shares[name] for name in groups], np.float64)
+
+
+class Batches(Sequence):
+    """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))`; `aiface.training.feed.Feed` hands them to `model.fit`.
+
+    Balanced, real and AI alternate within a batch, each pair from one group, so that what differs within a pair is the
+    class and not the look; groups are drawn by their `shares`, alike without, and within a group a class's sources by
+    the square root of their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops,
+    mirrors and spoils; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
+    share of balanced pairs whose AI face is a self-blended copy of the real one. `cutmix` is the share of pictures that
+    get a rectangle of another one of their batch; their label is the share that is AI. `share` is the part of each
+    batch that this process makes. Batch i of epoch e is the same for the same seed, whoever makes it.
+    """
+
+    def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
+                 degrade: bool = True, balance: bool = True, shares: Mapping[str, float] = {},
+                 self_blended: float = 0.0, cutmix: float = 0.0, share: slice = slice(None)):  # fmt: skip
+        self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
+        self._seed, self._degrade, self._self_blended, self._cutmix = seed, degrade, self_blended, cutmix
+        by_group = pools(crops) if balance else {}
+        self._pools, self._weights = list(by_group.values()), weigh(shares, by_group)
+        self._share = share
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getstate__(self) -> dict:
+        """For another process, without the crops: they are large, and `of` gives it its own."""
+        return vars(self) | {"_crops": None}
+
+    def of(self, crops: CropSet) -> "Batches":
+        """These batches with the crops that they were made for."""
+        self._crops = crops
+        return self
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < self._steps:
+            raise IndexError(index)
+        drawn = self._drawn(index)
+        shown = [self._shown(drawn, place, (*self._seed, index)) for place in range(len(drawn))[self._share]]
+        return np.stack([image for image, _ in shown]), np.array([label for _, label in shown], np.float32)[:, None]
+
+    def originals(self, index: int) -> np.ndarray:
+        """Which crop each picture of batch `index` is made from, int64 `(b,)`."""
+        return np.array([crop for crop, _ in self._drawn(index)[self._share]], np.int64)
+
+    def _drawn(self, index: int) -> list[tuple[int, int]]:
+        """The crops of a batch, each with the label that it gets."""
+        rng = np.random.default_rng((*self._seed, index))
+        if self._pools:
+            return [drawn for _ in range(self._batch_size // 2) for drawn in self._pair(rng)]
+        crops = rng.integers(len(self._crops), size=self._batch_size).tolist()
+        return [(crop, int(self._crops.labels[crop])) for crop in crops]
+
+    def _pair(self, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[int, int]]:
+        pool = self._pools[rng.choice(len(self._pools), p=self._weights)]
+        real = _draw(pool[REAL], rng)
+        return (real, REAL), (real if rng.random() < self._self_blended else _draw(pool[AI], rng), AI)
+
+    def _shown(self, drawn: list[tuple[int, int]], place: int, seed: tuple[int, ...]) -> tuple[np.ndarray, float]:
+        """The picture at a place of a batch and its label, alone or mixed with another."""
+        stream = (*seed, place + 1)  # not 0: NumPy takes (a, b, 0) for (a, b)
+        image, label = self._made(*drawn[place], stream)
+        rng = np.random.default_rng((*stream, 1))
+        if rng.random() >= self._cutmix:
+            return image, label
+        other = int(rng.integers(len(drawn)))
+        return cutmix(image, label, *self._made(*drawn[other], (*seed, other + 1)), rng)
+
+    def _made(self, crop: int, label: int, seed: tuple[int, ...]) -> tuple[np.ndarray, int]:
+        """What is shown of a crop, self-blended where it gets a label that is not its own, and that label."""
+        rng, image = np.random.default_rng(seed), self._crops[crop]
+        return self._augment(image if label == self._crops.labels[crop] else self_blend(image, rng), rng), label
+
+    def _augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if not self._degrade:
+            return window(image, self._size, rng) if self._size < image.shape[0] else image
+        if rng.random() < 0.3:
+            image = tighten(image, rng)
+        image = window(image, self._size, rng)
+        if rng.random() < 0.5:
+            image = image[:, ::-1]
+        return spoil(np.ascontiguousarray(image), rng)
+
+
+def _draw(sources: list[np.ndarray], rng: np.random.Generator) -> int:
+    weights = np.sqrt([len(index) for index in sources])
+    source = sources[rng.choice(len(sources), p=weights / weights.sum())]
+    return int(rng.choice(source))

@@ -1,0 +1,59 @@
+"""Figures of what the evaluation protocol measured."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from aiface.evaluation.robustness import ALL
+
+
+def figures(result: Mapping) -> list[tuple[str, Figure]]:
+    """Each figure that the result has data for, with its title."""
+    found = []
+    if result["sets"]:
+        found.append(("Area under the ROC curve, by set and source", sources_figure(result["sets"])))
+    if result["curves"]:
+        found.append(("Under degradation", curves_figure(result["curves"])))
+    if result["coverage_risk"]:
+        found.append(("Abstaining", risk_figure(result["coverage_risk"])))
+    return found
+
+
+def sources_figure(sets: Mapping[str, Mapping]) -> Figure:
+    """AUC with its interval, each set in bold above its sources."""
+    rows = []
+    for name, row in sets.items():
+        rows += [(name, row, "black"), *((f"   {s}", r, "grey") for s, r in row["sources"].items())]
+    figure = Figure(figsize=(8, 0.6 + 0.27 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for height, (_, row, colour) in enumerate(rows):
+        axes.plot(row["intervals"]["auc"], (height, height), color=colour)
+        axes.plot(row["auc"], height, "o", color=colour)
+    axes.axvline(0.5, color="grey", linestyle=":")
+    axes.set(yticks=range(len(rows)), yticklabels=[name for name, *_ in rows], xlabel="AUC", xlim=(0.3, 1.01))
+    axes.invert_yaxis()
+    return figure
+
+
+def curves_figure(curves: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
+    """One small plot for each degradation: all sets together in black, each set in a colour."""
+    kinds = list(curves[ALL])
+    figure = Figure(figsize=(13, 3.3), layout="constrained")
+    for axes, kind in zip(figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0], kinds, strict=True):
+        for name, table in curves.items():
+            style = {"color": "black", "zorder": 3} if name == ALL else {"linewidth": 1}
+            axes.plot(list(table[kind]), list(table[kind].values()), ".-", label=name, **style)
+        axes.axhline(0.5, color="grey", linestyle=":")
+        axes.set(title=kind, ylim=(0.45, 1.01))
+    figure.axes[0].set_ylabel("AUC")
+    figure.axes[0].legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def risk_figure(curve: Mapping[str, list[float]]) -> Figure:
+    """Error among the decided against the share decided."""
+    figure = Figure(figsize=(5, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(curve["coverage"], curve["risk"], ".-", color="black")
+    axes.set(xlabel="share of faces decided", ylabel="error among them", xlim=(0, 1.02), ylim=(0, None))
+    return figure

@@ -1,0 +1,1 @@
+"""Where a face is, and the one crop that is made of it."""

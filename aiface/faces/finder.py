@@ -1,0 +1,159 @@
+"""Find the faces in an image, with five landmarks each.
+
+YuNet (OpenCV's `FaceDetectorYN`) when its file is in `weights/`, else MTCNN, whose weights ship inside the
+`mtcnn` package: about fifteen times slower, but there before anything was fetched.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from aiface.errors import ModelError
+from aiface.io.files import WEIGHTS
+
+YUNET_FILE = "face_detection_yunet_2023mar.onnx"
+SEARCH_SIDE = 640  # pixels: YuNet finds faces of about 10 to 300 px, so larger frames are scaled down first
+CLOSE_UP_SIDE = 320  # a second look at this size finds the faces that fill the frame
+MIN_CONFIDENCE = 0.7
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face found in an image.
+
+    box: x, y, width, height in pixels; may reach past the image's border.
+    landmarks: `(5, 2)` float32 x, y in pixels: right eye, left eye, nose, right and left mouth corner, where
+        right is the subject's right (left in the image), as YuNet orders them.
+    score: the finder's confidence, 0 to 1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    score: float
+
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels."""
+        return self.box[2] * self.box[3]
+
+    def moved(self, scale: float, dx: float, dy: float) -> "Face":
+        """The same face after scaling all coordinates by `scale`, then shifting by `(dx, dy)` pixels."""
+        x, y, width, height = (value * scale for value in self.box)
+        landmarks = (self.landmarks * scale + (dx, dy)).astype(np.float32)
+        return Face((x + dx, y + dy, width, height), landmarks, self.score)
+
+
+class YuNet:
+    """YuNet through OpenCV: one object per thread, since the detector holds its input size."""
+
+    name = "YuNet"
+
+    def __init__(self, path: str | Path):
+        if not Path(path).is_file():
+            raise ModelError(f"{path}: expected the YuNet file, found none; run ./fetch.sh faces")
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of a default of its own
+        try:
+            self._net = cv2.FaceDetectorYN.create(str(path), "", (0, 0), MIN_CONFIDENCE, 0.3, 500)
+        except cv2.error as error:
+            raise ModelError(
+                f"{path}: expected the YuNet network, found a file that OpenCV can't load ({error.err}); "
+                "delete it and run ./fetch.sh faces"
+            ) from None
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """Faces in an RGB uint8 image `(height, width, 3)` as it is, unscaled."""
+        self._net.setInputSize((image.shape[1], image.shape[0]))
+        rows = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+        return [
+            Face(tuple(map(float, row[:4])), row[4:14].reshape(5, 2).astype(np.float32), float(row[14]))
+            for row in (() if rows is None else rows)
+        ]
+
+
+class Mtcnn:
+    """MTCNN from the `mtcnn` package, which needs TensorFlow."""
+
+    name = "MTCNN"
+    _MIN_CONFIDENCE = 0.95  # its scores lie higher: at 0.7 it sees faces in lamps and patterns
+    _PARTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # its left is the image's left
+
+    def __init__(self):
+        try:
+            from mtcnn import MTCNN
+        except ImportError as error:
+            raise ModelError(
+                f"expected {YUNET_FILE} in weights/ or the mtcnn package, found neither ({error}); run ./fetch.sh faces"
+            ) from None
+        self._net = MTCNN()
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """Faces in an RGB uint8 image `(height, width, 3)` as it is, unscaled."""
+        try:
+            found = self._net.detect_faces(image) or []
+        except ValueError:  # mtcnn 1.0 raises on some images that hold no candidate at all
+            return []
+        return [
+            Face(
+                tuple(map(float, face["box"])),
+                np.array([face["keypoints"][part] for part in self._PARTS], np.float32),
+                float(face["confidence"]),
+            )
+            for face in found
+            if face["confidence"] >= self._MIN_CONFIDENCE
+        ]
+
+
+class FaceFinder:
+    """Finds faces of any size: `finder(image)` scales for the search only and answers in the image's pixels."""
+
+    def __init__(self, detector: YuNet | Mtcnn):
+        self._detector = detector
+        self.name = detector.name
+
+    def __call__(self, image: np.ndarray) -> list[Face]:
+        """Faces in an RGB uint8 image `(height, width, 3)`, largest first; an empty list if there is none.
+
+        Looks at the image as it is, then smaller (a face that fills a large frame), then within a mirrored
+        border of a quarter of its size (a face cut off by the image's edge, or a tight face tile).
+        """
+        for side, border in ((SEARCH_SIDE, 0.0), (CLOSE_UP_SIDE, 0.0), (CLOSE_UP_SIDE, 0.25)):
+            if faces := self._look(image, side, border):
+                return sorted(faces, key=lambda face: face.area, reverse=True)
+        return []
+
+    def _look(self, image: np.ndarray, side: int, border: float) -> list[Face]:
+        height, width = image.shape[:2]
+        scale = min(1.0, side / max(height, width))
+        if scale < 1.0:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        edge = round(max(image.shape[:2]) * border)
+        if edge:
+            image = cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101)
+        faces = (face.moved(1 / scale, -edge / scale, -edge / scale) for face in self._detector.detect(image))
+        return [face for face in faces if _centre_within(face, width, height)]
+
+
+def _centre_within(face: Face, width: int, height: int) -> bool:
+    """Whether a face lies in the image itself rather than in its mirrored border."""
+    x, y, box_width, box_height = face.box
+    return 0 <= x + box_width / 2 < width and 0 <= y + box_height / 2 < height
+
+
+def load_finder(weights: str | Path = WEIGHTS, say: Callable[[str], None] | None = None) -> FaceFinder:
+    """YuNet from the folder `weights`, the repo's own, if its file is there; else MTCNN, with one line about it.
+
+    The line goes to `say`, by default to standard error. Raises `ModelError` if neither can be had.
+    """
+    path = Path(weights) / YUNET_FILE
+    if path.is_file():
+        return FaceFinder(YuNet(path))
+    say = say or (lambda line: print(line, file=sys.stderr))
+    say(f"{path} is not there: faces are found with MTCNN, 15 times slower (./fetch.sh faces brings YuNet)")
+    return FaceFinder(Mtcnn())

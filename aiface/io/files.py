@@ -1,0 +1,220 @@
+"""Files: hashes, writes that are whole or absent, and images as RGB uint8."""
+
+import csv
+import errno
+import hashlib
+import json
+import os
+import re
+import struct
+import tempfile
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from aiface.errors import DataError, WriteError
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"  # beside the package, whatever folder one works in
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what writing itself fails with
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # by content; for EPS Pillow would run Ghostscript
+MAX_PIXELS = 50_000_000
+PLAUSIBLE = 10_000_000  # pixels: a picture with more takes a byte for each 100, of which a plain JPEG holds 64
+PIXELS_A_BYTE = 100
+STRIP = 256  # rows
+MOST_TAGS = 1000  # of a TIFF; cameras and scanners write some dozens
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or raises before read_image can say what to do
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that becomes `path` on success and vanishes on failure.
+
+    The suffix is kept, since encoders choose their container by it. Parents are created. Raises `WriteError`, an
+    `OSError`, where the folder can't be written or the disk is full.
+    """
+    path = Path(path)
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    temporary = Path(name)
+    try:
+        with _naming(path, FULL):
+            yield temporary
+        with _naming(path), open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path, only: Container[int] | None = None) -> Iterator[None]:
+    """The system's errors (`only` those of these numbers) as a `WriteError` that names the file and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, WriteError) or (only is not None and error.errno not in only):
+            raise
+        raise WriteError(
+            f"{path}: expected to write here, found: {error.strerror or error}; make room or choose another folder "
+            "(what was there before is unchanged)",
+            error,
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: str | Path, rows: Iterable[dict], fields: Iterable[str]) -> None:
+    """Write rows under a header of `fields`, whole or not at all."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(fields))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's name says that it is an image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's name says that it is a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def folder_name(path: str | Path) -> str:
+    """A name for the folder that holds an input's results: the input's own, of letters, digits and dashes.
+
+    >>> folder_name("clips/who? me.mp4")
+    'who-me-mp4'
+    """
+    return re.sub(r"\W+", "-", Path(path).name).strip("-") or "input"
+
+
+def open_image(file: str | Path | BinaryIO) -> Image.Image:
+    """An image in one of FORMATS as Pillow opens it, its pixels not yet read.
+
+    Raises what Pillow raises, and `DataError` for a TIFF that claims over MOST_TAGS tags: Pillow looks each one up,
+    twice, before anything else can be asked.
+    """
+    if isinstance(file, str | Path):
+        with open(file, "rb") as opened:
+            _check_tags(opened)
+    else:
+        _check_tags(file)
+        file.seek(0)
+    return Image.open(file, formats=FORMATS)
+
+
+def _check_tags(file: BinaryIO) -> None:
+    """TIFF 6.0, section 2: the order of bytes, 42, and where the first directory lies, whose number of tags is first.
+
+    BigTIFF has 43, and eight bytes where these have four and two.
+    """
+    head = file.read(16)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None or len(head) < 16 or not {42, 43} & set(head[2:4]):
+        return
+    place, number = ((8, "Q"), "Q") if 43 in head[2:4] else ((4, "I"), "H")
+    (offset,) = struct.unpack_from(order + place[1], head, place[0])
+    if offset >= file.seek(0, os.SEEK_END):
+        return
+    file.seek(offset)
+    found = file.read(struct.calcsize(number))
+    if len(found) == struct.calcsize(number) and (tags := struct.unpack(order + number, found)[0]) > MOST_TAGS:
+        raise DataError(f"{file.name}: expected at most {MOST_TAGS} tags, found {tags} claimed; save the picture anew")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Decode an image, turned upright by its EXIF orientation, to RGB uint8 `(height, width, 3)`.
+
+    Pillow rather than OpenCV: it reports a truncated file, where OpenCV fills the rest with grey, and it reads in
+    steps, where OpenCV takes the memory that a file asks for. Raises `DataError` for a file that is missing, empty,
+    truncated, no image, over 50 megapixels, or too small for the pixels that it claims.
+    """
+    path = Path(path)
+    try:
+        with open_image(path) as image:
+            check_size(path, image.size, path.stat().st_size)
+            ImageOps.exif_transpose(image, in_place=True)  # a copy would hold the pixels twice
+            return _as_array(image)
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path}: expected an image, found no such file; check the path") from None
+    except UnidentifiedImageError:
+        size = path.stat().st_size
+        raise DataError(f"{path}: expected an image, found {size} bytes that are none; remove or replace it") from None
+    except (
+        Exception
+    ) as error:  # Pillow's parsers raise whatever they stumble on: KeyError, struct.error, MemoryError...
+        raise DataError(f"{path}: expected a whole image, found a damaged one ({error}); replace it") from None
+
+
+def check_size(path: Path, size: tuple[int, int], bytes_there: int) -> None:
+    """Raise `DataError` for a width and height that are too large, or more than a file of so many bytes can hold.
+
+    A header that lies costs the memory and the time of a true one: a JPEG of 10 kB may claim 50 megapixels.
+    """
+    width, height = size
+    if (pixels := width * height) > MAX_PIXELS:
+        raise DataError(
+            f"{path}: expected an image of at most {MAX_PIXELS // 1_000_000} megapixels, "
+            f"found {width}x{height}; scale it down first"
+        )
+    if pixels > max(PLAUSIBLE, PIXELS_A_BYTE * bytes_there):
+        raise DataError(
+            f"{path}: expected at least {pixels // PIXELS_A_BYTE} bytes for {width}x{height} pixels, "
+            f"found {bytes_there}: its header lies, or it is of one colour; replace it"
+        )
+
+
+def _as_array(image: Image.Image) -> np.ndarray:
+    """All of it as RGB uint8, in strips: whole copies in other modes would take the memory several times."""
+    image.load()
+    width, height = image.size
+    found = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, STRIP):
+        part = image.crop((0, top, width, min(top + STRIP, height)))
+        found[top : top + STRIP] = np.asarray(_flatten(part))
+    return found
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """RGB over a white ground: an alpha channel would else show whatever colour lies under it."""
+    if image.mode.startswith("I;16"):  # which convert() would clip rather than scale
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(ground, image).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,1 @@
+"""A network and all it needs to be a detector: card, calibration, runtimes."""

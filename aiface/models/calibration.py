@@ -1,0 +1,165 @@
+"""From logits to probabilities that mean what they say, and to thresholds with stated error rates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aiface.errors import DataError
+from aiface.labels import AI, REAL, Answer, right_answers
+from aiface.models.logits import expit
+from aiface.models.views import spread
+
+FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
+AI_RATE = 0.01  # the verdict "ai" is given at this false-positive rate
+MISS_RATE = 0.10  # the verdict "real" is given below the score that at most this share of any set's AI faces is under
+CONFIDENCE = 0.95  # that these rates hold for faces like the validation faces, not for those alone
+STABLE_RATE = 0.95  # of the validation faces that are decided rightly, this share passes for stable
+_ANSWERS = np.array(list(Answer), object)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How to read a detector's logits.
+
+    temperature: divides the logits (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+    thresholds: P(AI) at and above which at most that share of real faces lies, by false-positive rate.
+    real_below: P(AI) below which a face is called real; from there to the AI threshold it is inconclusive. The hardest
+    set's: over all together, face swaps that are missed would hide behind generated portraits that are easy.
+    unstable_above: difference in P(AI) between a face and its views (`aiface.models.views`) above which it is
+    inconclusive, whatever its score.
+    """
+
+    temperature: float
+    thresholds: Mapping[str, float]
+    real_below: float
+    unstable_above: float
+
+    def __post_init__(self) -> None:
+        if not (0 < self.temperature < np.inf and 0 <= self.real_below <= self.ai_from):
+            raise ValueError(f"expected a positive temperature and 0 <= real_below <= the AI threshold, found {self}")
+        if not 0 <= self.unstable_above <= 1:
+            raise ValueError(f"expected 0 <= unstable_above <= 1, found {self}")
+
+    @property
+    def ai_from(self) -> float:
+        """P(AI) from which a face is called AI-generated."""
+        return self.thresholds[str(AI_RATE)]
+
+    def probability(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated P(AI), float32, of logits of any shape."""
+        return _probability(logits, self.temperature)
+
+    def stable(self, spreads: np.ndarray | float) -> np.ndarray:
+        """Whether scores with these spreads (`aiface.models.views`), of any shape, can be relied on."""
+        return np.asarray(spreads) <= self.unstable_above
+
+    def answers(self, scores: np.ndarray, spreads: np.ndarray | None = None) -> np.ndarray:
+        """The `Answer` that each score P(AI) stands for, an object array of their shape. No other place decides this.
+
+        spreads: of the scores' shape, where they were measured: what is not `stable` is inconclusive.
+
+        >>> Calibration(1.0, {"0.01": 0.8}, 0.3, 0.2).answers(np.array([0.1, 0.3, 0.8])).tolist()
+        [<Answer.REAL: 'real'>, <Answer.INCONCLUSIVE: 'inconclusive'>, <Answer.AI: 'ai'>]
+        """
+        scores = np.asarray(scores)
+        lean = (scores >= self.ai_from).astype(np.int8) - (scores < self.real_below)  # of no number: neither
+        return _ANSWERS[1 + (lean if spreads is None else lean * self.stable(spreads))]
+
+    def answer(self, score: float, spread: float | None = None) -> Answer:
+        """The same of one score."""
+        return self.answers(np.array([score]), None if spread is None else np.array([spread]))[0]
+
+
+def _probability(logits: np.ndarray, temperature: float) -> np.ndarray:
+    return expit(np.asarray(logits, np.float64) / temperature).astype(np.float32)
+
+
+def fit(
+    logits: np.ndarray, labels: np.ndarray, view_logits: np.ndarray, groups: np.ndarray | None = None
+) -> Calibration:
+    """Calibrate on validation logits `(n,)` with labels `(n,)` of REAL and AI.
+
+    logits, view_logits: of the same faces, as `aiface.models.views.measured` gives them. groups: which set each belongs
+    to, `(n,)`, as `aiface.data.batches.groups` has it; None: all to one.
+    Raises `DataError` if a class is missing, or if a logit is not finite, as after a training that diverged.
+    """
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
+    if set(labels.tolist()) != {REAL, AI}:
+        raise DataError(f"expected validation faces of both classes, found labels {sorted(set(labels.tolist()))}")
+    if others := np.sum(~np.isfinite(logits)) + np.sum(~np.isfinite(view_logits)):
+        raise DataError(f"expected finite logits, found {others} others; train with a lower rate")
+    temperature = fit_temperature(logits, labels)
+    scores = _probability(logits, temperature)
+    thresholds = {str(rate): threshold_at(scores[labels == REAL], rate) for rate in FALSE_POSITIVE_RATES}
+    ai_from = thresholds[str(AI_RATE)]
+    of_ai = labels == AI
+    real_below = min(real_until(scores[of_ai], None if groups is None else np.asarray(groups)[of_ai]), ai_from)
+    fitted = Calibration(temperature, thresholds, real_below, unstable_above=1.0)
+    right = fitted.answers(scores) == right_answers(labels)
+    spreads = spread(scores, _probability(view_logits, temperature))[right]
+    return replace(fitted, unstable_above=stable_until(spreads))
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature that minimises the log loss, each class weighing the same."""
+    from scipy.optimize import minimize_scalar  # here, as `binom`: a second to import, which judging doesn't need
+
+    signs = np.where(labels == AI, 1.0, -1.0)
+    weights = np.where(labels == AI, 0.5 / np.mean(labels == AI), 0.5 / np.mean(labels == REAL))
+
+    def loss(log_temperature: float) -> float:
+        return float(np.mean(weights * np.logaddexp(0, -signs * logits / np.exp(log_temperature))))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))
+
+
+def stable_until(spreads: np.ndarray) -> float:
+    """The lowest of the spreads `(n,)` above which at most a share 1 - STABLE_RATE of them lies; 1 if there are none.
+
+    >>> stable_until(np.array([0.0] * 18 + [0.25, 0.5]))
+    0.25
+    """
+    return float(np.quantile(spreads, STABLE_RATE, method="inverted_cdf")) if len(spreads) else 1.0
+
+
+def real_until(ai_scores: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """The highest score below which at most MISS_RATE of AI faces lie, with 95 % confidence: of all, and in each group.
+
+    A group with so few AI faces that even none below would prove nothing (under 29) counts among all alone.
+
+    >>> scores, groups = np.array([0.25] * 4 + [0.75] * 236), np.array(["swaps"] * 40 + ["portraits"] * 200)
+    >>> real_until(scores), real_until(scores, groups)
+    (0.75, 0.25)
+    """
+    ai_scores = np.float32(ai_scores)
+    parts = [] if groups is None else [ai_scores[groups == name] for name in np.unique(groups)]
+    enough = [part for part in parts if (1 - MISS_RATE) ** len(part) <= 1 - CONFIDENCE]
+    return min(float(np.sort(part)[allowed_errors(len(part), MISS_RATE)]) for part in (ai_scores, *enough))
+
+
+def threshold_at(real_scores: np.ndarray, rate: float) -> float:
+    """The lowest score above which at most a share `rate` of real faces lies, with 95 % confidence.
+
+    So few faces give a careful threshold. It is the next float32, as scores are: a float64 step would be lost when a
+    score is rounded.
+
+    >>> threshold_at(np.array([0.1, 0.2, 0.3, 0.4]), 0.25) > 0.4
+    True
+    """
+    descending = np.sort(np.float32(real_scores))[::-1]
+    return float(np.nextafter(descending[allowed_errors(len(descending), rate)], np.float32(2)))
+
+
+def allowed_errors(n: int, rate: float) -> int:
+    """How many of n faces may be judged wrongly for the true rate to be below `rate` with 95 % confidence.
+
+    Clopper and Pearson 1934: the most that would be seen in at most one of twenty samples if the true rate were `rate`.
+    Where even none would be too many, as of few faces, it is 0 and the confidence is less.
+
+    >>> allowed_errors(591, 0.01), allowed_errors(100, 0.01)
+    (1, 0)
+    """
+    from scipy.stats import binom
+
+    return max(0, int(binom.ppf(1 - CONFIDENCE, n, rate)) - 1)

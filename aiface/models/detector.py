@@ -1,0 +1,139 @@
+"""The detector: crops in, calibrated P(AI) out.
+
+It scores through OpenVINO, which on a CPU is several times faster than Keras and starts in a second. Keras is the
+reference, and what remains where OpenVINO is missing or can't convert the network.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aiface.errors import ModelError
+from aiface.models import views as stability
+from aiface.models.calibration import Calibration
+from aiface.models.card import CARD, INT8, check_file, read_card
+
+if TYPE_CHECKING:
+    from aiface.models.keras_import import keras
+
+RUNTIMES = ("openvino", "keras")
+PRECISIONS = ("auto", "f32", "int8")
+
+Runtime = Callable[[np.ndarray], np.ndarray]  # uint8 RGB crops (n, 256, 256, 3) to float32 logits (n,)
+
+
+class Detector:
+    """Scores crops; `card` is what its bundle's card says.
+
+    runtime: gives the logits of at least one crop. load_network: gives the network itself, the same one each time.
+    """
+
+    def __init__(self, runtime: Runtime, card: Mapping, load_network: "Callable[[], keras.Model] | None" = None):
+        self.runtime = runtime
+        self.card = card
+        self.calibration = Calibration(**card["calibration"])
+        self._load_network = load_network
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.card["name"]
+
+    @property
+    def computed_by(self) -> str:
+        """What gives the logits, such as "OpenVINO 2026.4.1, f32"."""
+        return getattr(self.runtime, "name", "a function")
+
+    @property
+    def network(self) -> "keras.Model":
+        """The Keras network, for what needs more than its logits; loaded at first use."""
+        return self._load_network()
+
+    def logits(self, crops: np.ndarray) -> np.ndarray:
+        """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`, seen from `stability.both_sides`."""
+        return stability.both_sides(self.runtime, crops) if len(crops) else np.zeros(0, np.float32)
+
+    def score(self, crops: np.ndarray) -> np.ndarray:
+        """Calibrated P(AI), float32 `(n,)`, of uint8 RGB crops `(n, 256, 256, 3)`."""
+        return self.calibration.probability(self.logits(crops))
+
+    def spread(self, crops: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """How far P(AI) of crops `(n, 256, 256, 3)` alone, mirrored or re-encoded, lies from their `scores`: `(n,)`."""
+        if not len(crops):
+            return np.zeros(0, np.float32)
+        of_views = [self.calibration.probability(self.runtime(view)) for view in stability.views(crops)]
+        return stability.spread(scores, of_views)
+
+
+def load_detector(folder: str | Path, runtime: str = "openvino", precision: str = "f32") -> Detector:
+    """Load a bundle after checking that its files are whole and that it speaks this package's language.
+
+    runtime: "openvino", which converts the network at first use and keeps that in the user's cache folder, or
+    "keras", the reference. precision, of OpenVINO: "f32" answers as Keras does, on every machine; "auto" is what this
+    CPU does fastest (bfloat16 on new ones, whose rounding moves one verdict in fifty to or from inconclusive); "int8"
+    is the version that `aiface.training.quantize` added to the bundle, with its own calibration.
+
+    Where OpenVINO can't be had, Keras scores and a line on standard error says so; but not for "int8". Raises
+    `ModelError` naming what is missing or differs, `ValueError` for another runtime or precision.
+    """
+    if runtime not in RUNTIMES or precision not in PRECISIONS or (runtime, precision) == ("keras", "int8"):
+        raise ValueError(
+            f"expected a runtime among {', '.join(RUNTIMES)} and a precision among {', '.join(PRECISIONS)} "
+            f"(int8 with openvino only), found {runtime!r} and {precision!r}"
+        )
+    folder, card = Path(folder), read_card(folder)
+    load_network = cache(lambda: _load_network(folder))
+    if precision == "int8":
+        return Detector(_int8_runtime(folder, card), card | {"calibration": card["int8"]["calibration"]}, load_network)
+    found = _openvino_runtime(card["sha256"], load_network, precision) if runtime == "openvino" else None
+    return Detector(found or _keras_runtime(load_network()), card, load_network)
+
+
+def _openvino_runtime(sha256: str, load_network: "Callable[[], keras.Model]", precision: str) -> Runtime | None:
+    try:
+        from aiface.models.openvino_runtime import OpenVinoRuntime, converted
+
+        return OpenVinoRuntime(converted(sha256, load_network), precision)
+    except ModelError:  # the network's own fault
+        raise
+    except Exception as error:  # whatever keeps it from working here, there is Keras
+        _say_once(f"aiface: OpenVINO can't be used ({shorten(str(error), 200)}); Keras scores, several times slower")
+        return None
+
+
+def _int8_runtime(folder: Path, card: Mapping) -> Runtime:
+    if "int8" not in card:
+        raise ModelError(
+            f"{folder / CARD}: expected an INT8 version, found none; add it with python -m aiface quantize"
+        )
+    check_file(folder / INT8, card["int8"]["sha256"])
+    try:
+        from aiface.models.openvino_runtime import OpenVinoRuntime, unpack
+
+        return OpenVinoRuntime(unpack((folder / INT8).read_bytes()), "int8")
+    except Exception as error:
+        raise ModelError(
+            f"{folder / INT8}: expected a network for OpenVINO, which can't be used ({error}); choose precision 'f32'"
+        ) from error
+
+
+def _keras_runtime(network: "keras.Model") -> Runtime:
+    from aiface.models.keras_runtime import KerasRuntime
+
+    return KerasRuntime(network)
+
+
+def _load_network(folder: Path) -> "keras.Model":
+    from aiface.models.bundle import load_network
+
+    return load_network(folder)
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)

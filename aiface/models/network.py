@@ -1,0 +1,143 @@
+"""The network: an ImageNet backbone, one logit, preprocessing inside, all in one flat functional graph.
+
+Flat, because Grad-CAM on nested models breaks after a reload; preprocessing inside, because a forgotten or doubled
+one is the commonest way to ruin a detector. Input is RGB uint8, output the logit of P(AI) in float32.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aiface.errors import ModelError
+from aiface.faces.crop import CROP_SIZE
+from aiface.io.files import WEIGHTS, sha256
+from aiface.models.keras_import import keras
+from aiface.models.vetting import vet_weights
+
+FROM_SCRATCH = "from-scratch"
+HASH_MARK = "#sha256="  # between a file's name and its hash, as in pip's addresses
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """How to build an ImageNet network and normalise for it: `(x / 255 - mean) / std` with RGB `mean`, `std`."""
+
+    build: Callable[..., keras.Model]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    imagenet_file: str
+    how_to_get: str
+
+
+BACKBONES = {
+    "densenet121": Backbone(
+        keras.applications.DenseNet121,
+        (0.485, 0.456, 0.406),  # keras.applications.imagenet_utils, mode "torch"
+        (0.229, 0.224, 0.225),
+        "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "./fetch.sh weights",
+    ),
+    "mobilenet_v2": Backbone(
+        keras.applications.MobileNetV2,
+        (0.5, 0.5, 0.5),  # mode "tf": -1 to 1
+        (0.5, 0.5, 0.5),
+        "mobilenet_v2_1.0_224_imagenet_dequantized_notop.weights.h5",
+        "./fetch.sh --from MIRROR weights, or name Keras's own file",
+    ),
+}
+
+
+def build(backbone: str, size: int = CROP_SIZE, dropout: float = 0.2, policy: str = "float32") -> keras.Model:
+    """A detector with random weights: uint8 `(n, size, size, 3)` RGB in, float32 `(n, 1)` logit of P(AI) out.
+
+    `policy` is a Keras dtype policy such as "mixed_bfloat16"; preprocessing and logit are float32 under any.
+    Raises `ModelError` for an unknown `backbone`.
+    """
+    kind = _backbone(backbone)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return _graph(backbone, kind, size, dropout)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _graph(name: str, kind: Backbone, size: int, dropout: float) -> keras.Model:
+    image = keras.Input((size, size, 3), dtype="uint8", name="image")
+    x = keras.layers.Rescaling(1 / 255, dtype="float32", name="to_unit")(image)
+    variance = [value**2 for value in kind.std]
+    x = keras.layers.Normalization(mean=list(kind.mean), variance=variance, dtype="float32", name="normalise")(x)
+    features = kind.build(include_top=False, weights=None, input_tensor=x).output
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
+    return keras.Model(image, logit, name=name)
+
+
+def _backbone(name: str) -> Backbone:
+    if name not in BACKBONES:
+        raise ModelError(f"expected a backbone among {', '.join(BACKBONES)}, found {name!r}")
+    return BACKBONES[name]
+
+
+def initialise(model: keras.Model, init: str | Path) -> None:
+    """Give the backbone of `model` its first weights: a file in the layout of Keras's ImageNet ones.
+
+    `init` is "imagenet" (the file in `weights/`), a path with the SHA-256 that its maker gives, as
+    `file.h5#sha256=...` (so that no file is taken for another), or "from-scratch" (random): never random by accident.
+    Raises `ModelError` if the file is missing, of another hash or none, or holds another network.
+    """
+    if str(init) == FROM_SCRATCH:
+        return
+    kind = _backbone(model.name)
+    name, marked, expected = str(init).partition(HASH_MARK)
+    path = WEIGHTS / kind.imagenet_file if name == "imagenet" else Path(name)
+    if not path.is_file():
+        raise ModelError(
+            f"{path}: expected ImageNet weights for {model.name}, found no file; run {kind.how_to_get}, "
+            f"or choose a random start with {FROM_SCRATCH!r}"
+        )
+    if (marked or name != "imagenet") and (found := sha256(path)) != expected.lower():
+        raise ModelError(
+            f"{path}: expected weights of the SHA-256 {expected or '(none given)'}, found {found}; if that is what the "
+            f"file's maker gives, write {path}{HASH_MARK}{found}"
+        )
+    bare = kind.build(include_top=False, weights=None, input_shape=model.input_shape[1:])
+    try:
+        vet_weights(path, path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras only warns when a file fits in part
+            bare.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning, ModelError) as error:
+        raise ModelError(f"{path}: expected weights of {model.name} without top, found others ({error})") from None
+    for layer in bare.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def set_trainable(model: keras.Model, backbone: bool, batch_norm: bool = False) -> None:
+    """Choose what learns: the head always, the `backbone` or not, its batch normalisations or not.
+
+    Frozen batch normalisations keep the statistics that the ImageNet weights were made with, which small batches
+    would spoil; a random start needs them to learn.
+    """
+    head = {"pool", "dropout", "logit"}
+    for layer in model.layers:
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = layer.name in head or (backbone and (batch_norm or not norm))
+
+
+def predict_logits(model: keras.Model, batches: Iterable[np.ndarray]) -> np.ndarray:
+    """Logits float32 `(n,)` of uint8 batches `(<= b, size, size, 3)`.
+
+    The last, shorter batch is padded to the first one's length: every new shape would compile the network anew.
+    """
+    found, length = [], 0
+    for batch in batches:
+        length = length or len(batch)
+        padded = np.concatenate((batch, np.zeros((length - len(batch), *batch.shape[1:]), np.uint8)))
+        found.append(np.asarray(model.predict_on_batch(padded), np.float32)[: len(batch), 0])
+    return np.concatenate(found) if found else np.zeros(0, np.float32)

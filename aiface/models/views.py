@@ -1,0 +1,53 @@
+"""A face is scored from both sides; and how far that score moves when nothing that tells real from AI has changed."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from aiface.data.degrade import jpeg
+
+VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as it is": lambda image: image,
+    "mirrored": lambda image: image[:, ::-1],
+    "re-encoded": lambda image: jpeg(image, 75),
+}
+
+
+def both_sides(logits: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> np.ndarray:
+    """What a face's score is made of: the mean of its logit and its mirror image's, float32 `(n,)`.
+
+    Measured on validation faces, it is worth as much as a long training: docs/EXPERIMENTS.md.
+
+    >>> both_sides(lambda crops: crops[:, 0, 0, 0] - 2.0, np.array([[[[3]], [[5]]]]))
+    array([2.])
+    """
+    return (logits(crops) + logits(np.ascontiguousarray(crops[:, :, ::-1]))) / 2
+
+
+def measured(
+    logits: Callable[[np.ndarray], np.ndarray], batches: Iterable[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of faces from `both_sides`, `(n,)`, and of each view of theirs, `(v, n)`: what a calibration is made from.
+
+    logits: gives float32 `(b,)` of uint8 crops `(b, 256, 256, 3)`, a batch.
+    """
+    pairs = [(both_sides(logits, batch), [logits(view) for view in views(batch)]) for batch in batches]
+    faces, of_views = zip(*pairs, strict=True)
+    return np.concatenate(faces), np.concatenate(of_views, axis=1)
+
+
+def views(crops: np.ndarray) -> Iterator[np.ndarray]:
+    """Uint8 RGB crops `(n, 256, 256, 3)` in each view of `VIEWS` in turn, as arrays of the same shape."""
+    for view in VIEWS.values():
+        yield np.array([view(crop) for crop in crops], np.uint8).reshape(crops.shape)
+
+
+def spread(score: np.ndarray, of_views: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """The largest absolute difference in P(AI) between a face from `both_sides` and its views, float32 `(n,)`.
+
+    score: P(AI) of n faces. of_views: P(AI) of the same faces in each view by itself, `(v, n)`.
+
+    >>> spread(np.array([0.5, 0.9]), np.array([[0.25, 0.9], [0.625, 0.9]])).tolist()
+    [0.25, 0.0]
+    """
+    return np.abs(np.asarray(of_views, np.float32) - np.asarray(score, np.float32)).max(axis=0)

@@ -1,0 +1,1 @@
+"""What a file says of its own origin, which has no part in a verdict."""

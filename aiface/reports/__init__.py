@@ -1,0 +1,1 @@
+"""A judged input, for people."""

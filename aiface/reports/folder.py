@@ -1,0 +1,182 @@
+"""A folder of reports on many inputs, with an index: each input stands in it once, and what is done stays done.
+
+Each report is written as soon as its input is judged, the JSON last: whatever ends the work, even a power cut, the next
+run goes on from there.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from aiface.analysis.pipeline import Analysis, Settings, finder_name, line
+from aiface.drawing import HEX, html_page
+from aiface.faces.finder import FaceFinder
+from aiface.io.files import folder_name, write_json, write_text
+from aiface.io.sources import search
+from aiface.labels import Answer
+from aiface.models.detector import Detector
+from aiface.reports.page import write_report
+from aiface.reports.report import VERSION, Report
+from aiface.reports.wording import NOT_PROOF, WORDS
+
+SKIPPED = "skipped"
+NEITHER = "neither a picture nor a clip, by its name"
+ORDER = (*reversed(Answer), "error", SKIPPED)
+# with what a kill leaves of a file half written
+OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried)")
+_STYLE = """div { overflow-x: auto } table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd }
+td:first-child, td:last-child { min-width: 12rem; overflow-wrap: anywhere }
+.error, .skipped { color: #555 } .ai { font-weight: 600 }
+""" + "".join(f".{answer} {{ color: {colour} }}\n" for answer, colour in HEX.items())
+_BODY = """<h1>{count} inputs</h1>
+<p>{counts}</p>
+<p><strong>{not_proof}</strong></p>
+<div role="region" aria-label="all inputs" tabindex="0"><table>
+<tr><th scope="col">input</th><th scope="col">verdict</th><th scope="col">score</th><th scope="col">people</th>
+<th scope="col">why</th></tr>
+{rows}
+</table></div>
+"""
+
+
+class Reports:
+    """The folder of reports on what this finder and detector say. explain: whether to draw heat maps."""
+
+    def __init__(
+        self, folder: str | Path, finder: FaceFinder, detector: Detector, settings: Settings, explain: bool = False
+    ):
+        self.folder, self._detector, self._explain = Path(folder), detector, explain
+        self._settings = settings.row() | {"faces_by": finder_name(finder), "computed_by": detector.computed_by}
+
+    def path(self, name: str | Path) -> Path:
+        """Where the page of an input lies; no two inputs share one."""
+        place = str(name) if "://" in str(name) else str(Path(name).absolute())
+        told_apart = hashlib.sha256(os.fsencode(place)).hexdigest()[:10]
+        return self.folder / f"{folder_name(name)[:100]}-{told_apart}.html"
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is one of those that are written here: it may lie among what is to be judged."""
+        return path.parent.absolute() == self.folder.absolute() and OURS.fullmatch(path.name) is not None
+
+    def add(self, analysis: Analysis) -> dict:
+        """Write the report on an input; return what is `told` of it.
+
+        `again`, too: whether it failed in a way that another try may mend.
+        """
+        report = Report.of(analysis, self._detector, self._explain)
+        page = write_report(report, self.path(analysis.path))
+        return told(report.json, page) | {"again": not self._is_last(report.json, analysis.path)}
+
+    def done(self, name: str | Path) -> dict | None:
+        """What is `told` of an input that was judged to its end before, by this network and with these settings.
+
+        Else None: a file that has changed since, in size or time, is to be judged again, and so is an address that
+        failed.
+        """
+        page = self.path(name)
+        try:
+            found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+            if page.is_file() and self._is_last(found, name):
+                return told(found, page) | {"again": False}
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or another program's
+            pass
+        return None
+
+    def _is_last(self, found: dict, name: str | Path) -> bool:
+        """Whether what a report's JSON says of an input is the last word on it, as long as nothing changes."""
+        try:
+            return self._as_now(found, name)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no file any more, or another program's
+            return False
+
+    def _as_now(self, found: dict, name: str | Path) -> bool:
+        if (found["report_version"], found["interrupted"]) != (VERSION, False):
+            return False
+        if found["detector"]["sha256"] != self._detector.card["sha256"]:
+            return False
+        # the settings of a picture, which has no moments, are a part of these
+        if found["explained"] != self._explain or not self._settings.items() >= found["settings"].items():
+            return False
+        if found["file"] is None:
+            return found["error"] is None or not ("://" in str(name) or Path(name).is_file())
+        if "://" in str(name):  # what was fetched once is taken to be the same still
+            return True
+        now = Path(name).stat()
+        return (found["file"]["bytes"], found["file"]["modified_ns"]) == (now.st_size, now.st_mtime_ns)
+
+    def written(self, names: Iterable[str]) -> list[dict]:
+        """The rows of those inputs that are `done`, from one look at the folder."""
+        there = {path.stem for path in self.folder.glob("*.json")}
+        return [found["row"] for name in names if self.path(name).stem in there and (found := self.done(name))]
+
+    def write_index(self, rows: Iterable[dict]) -> Path:
+        """Write `index.json` and `index.html`, the worst first; return the latter's path."""
+        rows = sorted(rows, key=lambda row: (ORDER.index(row["verdict"]), -(row["score"] or 0), row["path"]))
+        write_json(self.folder / "index.json", {"report_version": VERSION, "inputs": rows})
+        path = self.folder / "index.html"
+        write_text(path, _as_html(rows).encode("utf-8", "replace").decode())
+        return path
+
+
+def plan(
+    names: Iterable[str], reports: Reports, search: Callable[[str], tuple[list, list]] = search
+) -> tuple[list[str | Path], list[dict]]:
+    """What is left to judge, and the rows of what is not: judged before, or in a folder but no picture and no clip.
+
+    A file that several names stand for is there once. The reports themselves are no inputs. search: gives the inputs
+    that a name stands for and what lies beside them, as `aiface.io.sources.search`.
+    """
+    todo, rows = {}, {}
+    for name in names:
+        inputs, others = search(name)
+        others = [other for other in others if not reports.holds(Path(other))]
+        rows |= {reports.path(other): skipped(other) for other in others}
+        for each in inputs or [name] * (not others):
+            found = reports.done(each)
+            (rows if found else todo)[reports.path(each)] = found["row"] if found else each
+    return list(todo.values()), list(rows.values())
+
+
+def skipped(path: str | Path) -> dict:
+    """The row of a file that is no input."""
+    return {"path": str(path), "verdict": SKIPPED, "score": None, "people": 0, "why": NEITHER, "report": None}
+
+
+def told(report: dict, page: Path) -> dict:
+    """Of a report's JSON: its `row` of the index, its `line` of `analyze --json`, `people` in words, and `warnings`."""
+    row, people, warnings = _row(report, page), report["summary"], report["warnings"]
+    return {"row": row, "line": line(report), "people": people, "warnings": warnings}
+
+
+def _row(report: dict, page: Path) -> dict:
+    why = report["error"] or "; ".join((*report["reasons"], *report["warnings"]))
+    return {
+        "path": report["path"],
+        "verdict": "error" if report["error"] else report["verdict"],
+        "score": report["score"],
+        "people": len(report["people"]),
+        "why": why,
+        "report": page.name,
+    }
+
+
+def _as_html(rows: Sequence[dict]) -> str:
+    counts = Counter(row["verdict"] for row in rows)
+    told = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in ORDER if counts[kind])
+    lines = "\n".join("".join(_cells(row)) for row in rows)
+    body = _BODY.format(count=len(rows), counts=told or "nothing was judged", not_proof=NOT_PROOF, rows=lines)
+    return html_page(f"aiface: {len(rows)} inputs", body, _STYLE, width=70)
+
+
+def _cells(row: dict) -> Iterator[str]:
+    name, verdict = escape(row["path"]), row["verdict"]
+    score = "" if row["score"] is None else f"{row['score']:.2f}"
+    yield f'<tr><td><a href="{escape(row["report"])}">{name}</a></td>' if row["report"] else f"<tr><td>{name}</td>"
+    yield f'<td class="{verdict}">{WORDS.get(verdict, verdict)}</td><td>{score}</td><td>{row["people"] or ""}</td>'
+    yield f"<td>{escape(row['why'])}</td></tr>"

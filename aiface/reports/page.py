@@ -1,0 +1,171 @@
+"""A report as one HTML page that needs no other file, and beside it as JSON."""
+
+import json
+from collections.abc import Iterable
+from functools import reduce
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+import aiface
+from aiface.analysis.pipeline import Analysis
+from aiface.drawing import HEX, data_url, html_page, jpeg_url
+from aiface.io.files import read_image, write_text
+from aiface.models.grad_cam import INNER_SHARE, onto_frame
+from aiface.provenance.claims import ABSENCE, Provenance
+from aiface.reports import figures as plots
+from aiface.reports.report import Maps, Report, share_inside
+from aiface.reports.wording import (
+    LIMITS,
+    MEANING,
+    NOT_PROOF,
+    PLAIN,
+    WORDS,
+    capital,
+    people_lines,
+    performance_line,
+    sureness,
+)
+
+WIDTH = 960  # pixels: as wide as a picture is shown
+HARDLY = 0.1  # of 1: heat below is too faint to be seen, and where it lies means nothing
+_STYLE = """body { overflow-wrap: anywhere }
+figure { margin: 0; overflow-x: auto } img { max-width: 100%; height: auto } footer { color: #555 }
+@media (max-width: 45rem) { .wide img { max-width: 45rem } }
+.verdict { color: white; padding: .8rem 1rem; border-radius: 8px; font-size: 1.5rem; font-weight: 600 }
+"""
+_BODY = """<h1>{title}</h1>
+<p class="verdict">{words}</p>
+{parts}
+<footer><h2>How this was made</h2><p>{made}</p></footer>
+"""
+
+
+def write_report(report: Report, out: str | Path) -> Path:
+    """Write `out` (HTML) and the same figures beside it as `.json`; return the page's path.
+
+    The JSON comes last: where it is, the page is whole. Bytes in a file's name that are no text are escaped in JSON and
+    question marks on the page.
+    """
+    out = Path(out)
+    write_text(out, as_html(report).encode("utf-8", "replace").decode())
+    write_text(out.with_suffix(".json"), json.dumps(report.json, indent=2) + "\n")
+    return out
+
+
+def as_html(report: Report) -> str:
+    """The page. Whatever comes from outside, a file's name first of all, is escaped."""
+    analysis, detector, verdict = report.analysis, report.detector, report.analysis.verdict
+    parts = (
+        f"<p>{MEANING[verdict.verdict]}</p>" if analysis.error is None else "",
+        reasons(verdict.reasons),
+        f"<p><strong>{NOT_PROOF}</strong></p>",
+        *(f"<p><strong>Note:</strong> {escape(warning)}</p>" for warning in analysis.warnings),
+        _section("How sure is this?", escape(sureness(verdict, detector.calibration))),
+        _section("Why", escape(analysis.error or "")),
+        _section("People", "</p><p>".join(map(escape, people_lines(analysis)))) if analysis.error is None else "",
+        *_pictures(report),
+        "<h2>What the file says of its own origin</h2>" + origin(report.provenance) if report.provenance else "",
+        _section("Performance", escape(performance_line(analysis))),
+        _section("What the detector learnt from", escape(str(detector.card["training"].get("summary", "")))),
+        _section("Where it fails", LIMITS),
+    )
+    title = escape(Path(analysis.path).name or analysis.path)
+    body = _BODY.format(
+        title=title,
+        words=capital(WORDS[verdict.verdict]) if analysis.error is None else "This could not be judged",
+        parts="\n".join(parts),
+        made=_made(report),
+    )
+    return html_page(title, body, _STYLE + f".verdict {{ background: {HEX[verdict.verdict]} }}")
+
+
+def _section(title: str, text: str) -> str:
+    return f"<h2>{title}</h2><p>{text}</p>" if text else ""
+
+
+def reasons(found: Iterable[str]) -> str:
+    """Why there is no other verdict, as paragraphs."""
+    return "".join(f"<p><strong>Why:</strong> {escape(PLAIN.get(reason, reason))}</p>" for reason in found)
+
+
+def origin(provenance: Provenance) -> str:
+    """What the file says of itself, apart from the verdict and without a part in it."""
+    says = "".join(f"<li>{escape(claim)}</li>" for claim in provenance.says_generated)
+    c2pa = provenance.c2pa
+    credentials = "; ".join(
+        filter(None, (c2pa.note, c2pa.generator, c2pa.signer and f"signed by {c2pa.signer}", *c2pa.problems))
+    )
+    return (
+        "<p>This has no part in the answer above. It is the word of whoever wrote the file.</p>"
+        + (f"<p><strong>It says that AI made it, or a part of it:</strong></p><ul>{says}</ul>" if says else "")
+        + ("" if says else f"<p>Nothing in it says that AI made it. {escape(ABSENCE)}</p>")
+        + f"<p>Content credentials (a signed record of who made a picture and how): {escape(credentials)}.</p>"
+    )
+
+
+def _pictures(report: Report) -> list[str]:
+    analysis, maps = report.analysis, report.maps
+    if not analysis.people:
+        return []
+    if analysis.moving:
+        about = "Each point is one look at a face; in the shaded band the answer is inconclusive."
+        found = [_wide("Scores over time", about, "Chart of each person's score over time", report.timeline)]
+    else:
+        boxes = "The picture, with a box and the answer at each face"
+        found = [_picture("The picture", boxes, report.picture)]
+    about, alt = "As the detector gets them, with the score of each.", "Each person's best looks, with number and score"
+    found.append(_wide("Faces", about, alt, data_url(plots.gallery(analysis.people, analysis.verdicts))))
+    if maps:
+        heat = data_url(plots.gallery(analysis.people, analysis.verdicts, maps))
+        found.append(
+            _wide("Where the detector looked", _about_maps(maps), "The same faces under their heat maps", heat)
+        )
+        if not analysis.moving:
+            found.append(
+                _picture("The same on the picture", "The picture under the heat maps", _heated(analysis, maps))
+            )
+    return found
+
+
+def _wide(title: str, about: str, alt: str, source: str) -> str:
+    """A figure that scrolls on a narrow screen, and by the keyboard too."""
+    attributes = f'class="wide" tabindex="0" role="group" aria-label="{title}"'
+    return f'<h2>{title}</h2><p>{about}</p><figure {attributes}><img alt="{alt}" src="{source}"></figure>'
+
+
+def _picture(title: str, alt: str, image: np.ndarray) -> str:
+    return f'<h2>{title}</h2><figure><img alt="{alt}" src="{jpeg_url(image, WIDTH)}"></figure>'
+
+
+def _heated(analysis: Analysis, maps: Maps) -> np.ndarray:
+    """The picture with the heat of each face laid over it where its crop was taken from."""
+    faces = [(look.quad, heat) for person, heats in zip(analysis.people, maps, strict=True)
+             for look, heat in zip(person.gallery, heats, strict=True)]  # fmt: skip
+    return reduce(lambda image, face: onto_frame(image, *face), faces, read_image(analysis.file))
+
+
+def _about_maps(maps: Maps) -> str:
+    heats = np.concatenate(maps)
+    inside = (
+        f"{share_inside(heats):.0%} of it lies within the face, which takes {INNER_SHARE:.0%} of a crop."
+        if heats.max(initial=0) >= HARDLY
+        else "There is hardly any here: next to nothing in these crops spoke for AI."
+    )
+    return (
+        f"The brighter, the more a place spoke for AI (Grad-CAM). {inside} "
+        "It is no proof that something is wrong at a bright place."
+    )
+
+
+def _made(report: Report) -> str:
+    detector, file = report.detector, report.file
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.analysis.settings.items())
+    return (
+        f"aiface {aiface.__version__}, detector <code>{escape(detector.name)}</code>, sha256 of its network "
+        f"<code>{detector.card['sha256']}</code>, computed by {escape(detector.computed_by)}"
+        + (f", {settings}" if settings else "")
+        + (f", sha256 of the file <code>{file['sha256']}</code>" if file else "")
+        + "."
+    )

@@ -1,0 +1,108 @@
+"""Verdicts in words: for people who never heard of a score, and for those who have."""
+
+from math import ceil, floor
+
+from aiface.analysis.person import Person
+from aiface.analysis.pipeline import Analysis
+from aiface.analysis.verdict import BETWEEN, MIN_SIDE, NO_FACE, TOO_BLURRED, TOO_FEW, TOO_SMALL, UNSTABLE, Verdict
+from aiface.labels import Answer
+from aiface.models.calibration import Calibration
+
+WORDS = {Answer.REAL: "looks real", Answer.AI: "looks AI-generated", Answer.INCONCLUSIVE: "inconclusive"}
+NOT_PROOF = (
+    "This is a statistical judgement, not proof. Another generator, heavy compression or an edit can fool it either "
+    "way: weigh it together with where the picture comes from."
+)
+LIMITS = (
+    "It fails most on what it never saw: other generators and face swaps, other cameras, video of talking heads. "
+    "Heavy compression, filters, make-up effects and small faces cost accuracy, and someone who adapts a face to this "
+    "detector will get past it."
+)
+MEANING = {
+    Answer.AI: "The detector finds in it what it learnt from generated faces, and finds so much of it in few real "
+    "ones.",
+    Answer.REAL: "The detector finds in it little of what it learnt from generated faces. A new kind of generator may "
+    "leave none.",
+    Answer.INCONCLUSIVE: "The detector can't tell. That is an answer of its own: neither that a face is real nor that "
+    "it is generated.",
+}
+PLAIN = {
+    NO_FACE: "No face was found. The detector judges faces and nothing else.",
+    TOO_SMALL: f"The face is too small: under {MIN_SIDE} pixels across. A larger copy, or a close-up, may help.",
+    TOO_BLURRED: "The face is too blurred.",
+    TOO_FEW: "The face is in view for too short a time.",
+    BETWEEN: "The score lies where both real and generated faces are common.",
+    UNSTABLE: "The answer changes when the same picture is mirrored or saved anew, so it can't be relied on.",
+}
+
+
+def capital(words: str) -> str:
+    """The words with a capital first letter."""
+    return words[:1].upper() + words[1:]
+
+
+def sureness(verdict: Verdict, calibration: Calibration) -> str:
+    """How sure a verdict is, for people who never heard of a score; nothing where there was nothing to judge."""
+    if verdict.score is None:
+        return ""
+    if verdict.verdict == Answer.INCONCLUSIVE and BETWEEN not in verdict.reasons:
+        return (
+            f"There is a score, {verdict.score:.2f} on a scale from 0 (real) to 1 (AI-generated), but for the reason "
+            "above it does not count here."
+        )
+    return (
+        f"The score is {verdict.score:.2f}, on a scale of 0 (real) to 1 (AI-generated). From {calibration.ai_from:.2f} "
+        "on the answer is “AI-generated”: at most one in a hundred of real faces like those it was checked on comes so "
+        f"far. Below {calibration.real_below:.2f} it is “real”: at most one in ten of the generated ones lies there. "
+        "Between these it is “inconclusive”. On pictures unlike those the detector errs more often."
+    )
+
+
+def sentence(verdict: Verdict) -> str:
+    """A verdict as one sentence for people: the score, what it rests on, and the reasons."""
+    if verdict.score is None:
+        return ", ".join(verdict.reasons) or "nothing was judged"
+    steady = (
+        f", the middle 80 % between {verdict.interval[0]:.2f} and {verdict.interval[1]:.2f}" if verdict.interval else ""
+    )
+    reasons = f"; {', '.join(verdict.reasons)}" if verdict.reasons else ""
+    faces = f"{verdict.faces} usable face{'s' * (verdict.faces != 1)}"
+    return f"score {verdict.score:.2f} (0 real, 1 AI), from {faces}{steady}{reasons}"
+
+
+def people_lines(analysis: Analysis) -> list[str]:
+    """One line per person: `person 1, 0.0 to 9.8 s, found 49 times: looks real, score 0.03 ...`.
+
+    It ends with the spans that look generated, as in `...; 0:00-0:04 looks generated`.
+    """
+    if not analysis.people:
+        return [f"nobody: {WORDS[analysis.verdict.verdict]}, {analysis.error or sentence(analysis.verdict)}"]
+    judged = zip(analysis.people, analysis.verdicts, strict=True)
+    return [
+        f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.verdict]}, "
+        f"{sentence(verdict)}{_spans(verdict)}"
+        for number, (person, verdict) in enumerate(judged, 1)
+    ]
+
+
+def _when(person: Person, moving: bool) -> str:
+    times = "once" if person.looks == 1 else f"{person.looks} times"
+    return f", {person.first_time:.1f} to {person.last_time:.1f} s, found {times}" if moving else ""
+
+
+def _spans(verdict: Verdict) -> str:
+    spans = ", ".join(f"{_clock(floor(start))}-{_clock(ceil(end))}" for start, end in verdict.ai_spans)
+    return f"; {spans} looks generated" if spans else ""
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def performance_line(analysis: Analysis) -> str:
+    """`1.9 s of clip per second; ms for each judged frame: read 5.0, find 9.1, ...`, or nothing for an image."""
+    if not analysis.performance:
+        return ""
+    stages = ", ".join(f"{name} {value:.1f}" for name, value in analysis.performance.items() if name != "speed")
+    speed = analysis.performance["speed"]
+    return f"{analysis.frames} frames judged, {speed:.1f} s of clip per second; ms a frame: {stages}"

@@ -1,0 +1,1 @@
+"""Frames in and out: files, streams and cameras, sampled by timestamps."""

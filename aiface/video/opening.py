@@ -1,0 +1,83 @@
+"""Frames in: clips, URLs, cameras and folders of images, all as one kind of source."""
+
+import os
+import re
+from collections.abc import Callable, Generator
+from math import inf
+from pathlib import Path
+
+import cv2
+
+from aiface.errors import DataError, VideoError
+from aiface.io.files import is_image, read_image
+from aiface.video.camera import Camera
+from aiface.video.decoding import Clip
+from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, sample
+from aiface.video.sandboxed import IsolatedClip
+
+__all__ = ["Frame", "open_video", "sample"]
+
+
+def open_video(
+    source: str | Path | int,
+    capture: Callable[[int], object] = cv2.VideoCapture,
+    rate: float = inf,
+    isolated: bool = False,
+) -> VideoSource:
+    """Open a video file, a URL (http, https, rtsp), a camera number or a folder of images.
+
+    The result is a context manager to iterate once, for each `Frame` in presentation order, upright and with
+    square pixels. A folder's images come sorted by name, 1/25 s apart; a camera gives its newest frame. It has
+
+    - `name`, and `live`: whether there is no end to wait for;
+    - `width` and `height` of the first frame in pixels; later frames may differ;
+    - `duration` in seconds or None: an estimate, for progress bars only;
+    - `warning`, None or what was amiss: a clip that breaks off ends there, and damaged frames are left out up
+      to the next keyframe, since what refers to them is smeared;
+    - `skipped`: pairs of the name of an image in the folder that can't be read, and the reason.
+
+    `capture` makes a camera from its number, as `cv2.VideoCapture` does. `rate` is how many frames a second will be
+    `sample`d: a clip's decoder may leave out others, as long as those that remain come twice as often, and at least
+    every 0.1 s. `isolated` decodes a file in a process of its own, which a stranger's file may crash or fill without
+    harm (`aiface.video.sandboxed`); of it come only the frames that `sample` takes at `rate`. Raises `VideoError` when there
+    is nothing to read, and when a camera gives no frame for 4 seconds.
+    """
+    opened = _choose(source, capture, rate, isolated)
+    opened.start()
+    return opened
+
+
+def _choose(source: str | Path | int, capture: Callable[[int], object], rate: float, isolated: bool) -> VideoSource:
+    if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
+        return Camera(int(source), capture)
+    if isinstance(source, str) and re.match(r"(https?|rtsps?)://", source, re.IGNORECASE):
+        return Clip(source, re.sub(r"//[^/@]*@", "//", source), rate)  # a camera's URL may hold its password
+    path = Path(source)
+    if path.is_dir():
+        return _Folder(path)
+    if not path.exists():
+        raise VideoError(f"{path}: expected a video or a folder of images, found neither; check the path")
+    if path.is_file() and path.stat().st_size == 0:
+        raise VideoError(f"{path}: expected a video, found an empty file; get another copy of it")
+    kind = IsolatedClip if isolated and os.name == "posix" else Clip  # Windows can't wait for a pipe
+    return kind(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+
+
+class _Folder(VideoSource):
+    """The images of a folder as a clip."""
+
+    def __init__(self, path: Path):
+        self._paths = sorted(file for file in path.iterdir() if file.is_file() and is_image(file))
+        if not self._paths:
+            raise VideoError(f"{path}: expected images in this folder, found none; give the one they lie in")
+        super().__init__(str(path), duration=len(self._paths) * IMAGE_STEP)
+
+    def _read(self) -> Generator[Picture, None, None]:
+        for index, path in enumerate(self._paths):
+            try:
+                image = read_image(path)
+            except DataError as error:
+                self.skipped.append((path.name, str(error)))
+                self.warning = f"{len(self.skipped)} of {len(self._paths)} images could not be read"
+                continue
+            yield index * IMAGE_STEP, lambda image=image: image

@@ -1,0 +1,101 @@
+"""Clips decoded in a process of their own (`aiface.io.sandbox`): FFmpeg has more code, and more faults, than all the rest.
+
+    python -m aiface.video.sandboxed CLIP NAME RATE
+
+decodes a clip and writes to standard output, for each frame, a message and its pixels.
+"""
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
+from math import inf
+from subprocess import Popen
+from typing import BinaryIO
+
+import numpy as np
+
+from aiface.errors import VideoError
+from aiface.io import sandbox as child
+from aiface.video.decoding import Clip
+from aiface.video.frames import Picture, VideoSource, sample
+
+PATIENCE = 30.0  # seconds without a frame after which decoding has hung
+LARGEST = 8192 * 8192  # pixels of a frame
+LONGEST = 10_000  # bytes of a message
+PIPE = 1 << 20  # bytes: the most that Linux gives everybody; the usual 64 kB make a switch of processes of each
+
+
+class IsolatedClip(VideoSource):
+    """As `Clip`, but decoded in another process, which sends only the frames that `sample` takes at this `rate`."""
+
+    depth = 1  # pixels, not references to what FFmpeg holds; the other process reads ahead
+
+    def __init__(self, path: str, name: str, rate: float = inf):
+        super().__init__(name)
+        self._arguments = (path, name, str(rate))
+
+    def _read(self) -> Generator[Picture | None, None, None]:
+        count, at, reason = 0, 0.0, None
+        with _decoder(*self._arguments) as decoder:
+            try:
+                while "time" in (message := (yield from child.message(decoder.stdout, LONGEST, PATIENCE))):
+                    image = yield from _pixels(decoder.stdout, message["height"], message["width"])
+                    self.duration, count, at = message["duration"], count + 1, max(at, float(message["time"]))
+                    yield at, lambda image=image: image
+            except (EOFError, TimeoutError, ValueError, KeyError, TypeError) as error:
+                decoder.kill()
+                reason = f"its decoder failed: {error} ({child.status(decoder.wait())})"
+        if reason:
+            duration = f" of about {self.duration:.1f}" if self.duration else ""
+            self.warning = f"read {count} frames, {at:.1f}{duration} s: {reason}, so its end is missing"
+        elif message.get("error"):
+            raise VideoError(str(message["error"]))
+        else:
+            self.warning = message.get("warning")
+
+
+@contextmanager
+def _decoder(*arguments: str) -> Generator[Popen, None, None]:
+    with child.start("aiface.video.sandboxed", *arguments) as decoder:
+        with suppress(OSError, AttributeError):  # not on macOS; and an administrator may allow less
+            import fcntl  # here: there is none on Windows
+
+            fcntl.fcntl(decoder.stdout, fcntl.F_SETPIPE_SZ, PIPE)
+        try:
+            yield decoder
+        finally:
+            decoder.kill()
+
+
+def _pixels(pipe: BinaryIO, height: int, width: int) -> child.Wait:
+    if min(height, width) < 1 or height * width > LARGEST:
+        raise ValueError(f"expected frames of at most {LARGEST} pixels, found {width}x{height}")
+    found = yield from child.exactly(pipe, 3 * height * width, PATIENCE)
+    return np.frombuffer(found, np.uint8).reshape(height, width, 3)
+
+
+# The other process
+
+
+def main(path: str, name: str, rate: str) -> None:
+    """Decode a clip to standard output; see the module."""
+    child.confine()
+    out = sys.stdout.buffer
+    try:
+        with closing(Clip(path, name, float(rate))) as clip:
+            clip.start()
+            for frame in sample(clip, float(rate)) if rate != "inf" else clip:
+                height, width = frame.image.shape[:2]
+                child.send(out, time=frame.time, height=height, width=width, duration=clip.duration)
+                out.write(np.ascontiguousarray(frame.image).data)
+            child.send(out, warning=clip.warning)
+    except (VideoError, MemoryError) as error:
+        told = str(error) or f"{name}: expected a video, found one that takes over {child.MEMORY >> 30} GiB"
+        child.send(out, error=told[: LONGEST // 8])  # a letter is up to six bytes of JSON
+    out.flush()
+    os._exit(0)  # threads of FFmpeg need not end in order
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])
