@@ -39,26 +39,26 @@ test: .venv/done
 	@if command -v bats >/dev/null; then bats tests/shell; else echo "shell tests skipped: bats is not installed"; fi
 
 test-extras: .venv-extras/done
-	.venv-extras/bin/python -m pytest -rs tests/test_app.py tests/test_app_browser.py tests/test_ray_engine.py \
-	  tests/test_provenance.py tests/test_soak.py::test_clients_for_a_moment
+	.venv-extras/bin/python -m pytest -rs tests/apps/web tests/apps/engines/test_ray.py \
+	  tests/provenance/test_claims.py tests/benchmarks/test_soak.py::test_clients_for_a_moment
 
 evaluate: .venv/done
-	$(PY) -m benchmarks.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)
-	$(PY) -m benchmarks.evaluate weights/densenet121 $(DATA) $(wildcard $(CLIPS)) --no-curves --out $(DOCS)/densenet121
+	$(PY) -m benchmarks.quality.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)
+	$(PY) -m benchmarks.quality.evaluate weights/densenet121 $(DATA) $(wildcard $(CLIPS)) --no-curves --out $(DOCS)/densenet121
 
 ablation: .venv/done
 	$(PY) -m aiface prepare $(DATA) $(CROPS)
-	$(PY) -m benchmarks.ablation $(CROPS) --out $(DOCS)
+	$(PY) -m benchmarks.quality.ablation $(CROPS) --out $(DOCS)
 
 bench: .venv-extras/done
-	.venv-extras/bin/python -m benchmarks.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
+	.venv-extras/bin/python -m benchmarks.speed.bench weights/mobilenet_v2 $(addprefix --clips ,$(wildcard $(CLIPS))) \
 	  $(addprefix --crops ,$(wildcard $(CROPS))) --minutes $(MINUTES) --out $(DOCS)
 
 soak: .venv/done .venv-extras/done .venv-tools/done
 	$(PY) -m benchmarks.soak $(if $(ONLY),--only $(ONLY)) --out $(DOCS)
 
 docs: .venv/done
-	$(PY) -m benchmarks.docs $(addprefix --recipe ,$(RECIPE))
+	$(PY) -m benchmarks.upkeep.docs $(addprefix --recipe ,$(RECIPE))
 
 lint: .venv/done
 	$(PY) -m ruff check
@@ -67,10 +67,10 @@ lint: .venv/done
 
 readme: .venv/done
 	cd weights && sha256sum */model.keras > SHA256SUMS
-	$(PY) -m benchmarks.readme
+	$(PY) -m benchmarks.upkeep.readme
 
 supply: .venv/done .venv-tools/done
-	$(PY) -m benchmarks.supply --out $(DOCS)
+	$(PY) -m benchmarks.upkeep.supply --out $(DOCS)
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade \

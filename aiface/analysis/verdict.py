@@ -102,7 +102,7 @@ def judge_person(
 def pool(scores: np.ndarray) -> float:
     """Trimmed mean of scores `(n,)` in logit space, back as P(AI).
 
-    Nine labelled clips gave no reason for another (`python -m benchmarks.pooling`): mean, median and the mean of the k
+    Nine labelled clips gave no reason for another (`python -m benchmarks.quality.pooling`): mean, median and the mean of the k
     highest had an AUC of 0.40 to 0.50, this 0.45; the best of all by eight clips judged the ninth with a log loss of
     2.04, this with 1.69.
     """

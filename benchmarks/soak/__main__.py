@@ -20,9 +20,9 @@ from pathlib import Path
 
 from aiface.evaluation.report import markdown_table
 from aiface.io.files import WEIGHTS, write_json, write_text
-from benchmarks import supply
-from benchmarks.clocks import MARK, NOT_MEASURED, Row, machine
 from benchmarks.soak import archives, camera, clients, images, kills, real, stream, videos, writes
+from benchmarks.speed.clocks import MARK, NOT_MEASURED, Row, machine
+from benchmarks.upkeep import supply
 
 PARTS: Mapping[str, tuple[Callable[[int, Path | None], list[Row]], int, str]] = {
     "images": (images.measure, images.COUNT, "damaged pictures harm nothing"),

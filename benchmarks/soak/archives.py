@@ -15,7 +15,7 @@ import numpy as np
 from aiface.errors import DataError, ModelError
 from aiface.io import unzip as archive
 from aiface.models.vetting import vet_network
-from benchmarks.clocks import Row
+from benchmarks.speed.clocks import Row
 
 Parts = list[tuple[str | zipfile.ZipInfo, bytes]]
 

@@ -18,9 +18,9 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.clocks import Row
 from benchmarks.soak.stream import Finder, detector
 from benchmarks.soak.watch import ROOT
+from benchmarks.speed.clocks import Row
 
 GOOD = 30  # pictures before the fault
 AWAY = 1.5  # seconds until a camera that comes back does

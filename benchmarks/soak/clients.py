@@ -22,10 +22,10 @@ import cv2
 
 from aiface.apps.web.answer_page import problem
 from aiface.apps.web.streams import FULL
-from benchmarks.clocks import NOT_MEASURED, Row
 from benchmarks.scenes import images, write_clip
 from benchmarks.soak.images import damaged
 from benchmarks.soak.watch import ROOT
+from benchmarks.speed.clocks import NOT_MEASURED, Row
 
 COUNT = 300  # seconds
 CLIENTS = 50

@@ -14,9 +14,9 @@ from aiface.apps.web.uploads import kind
 from aiface.errors import DataError
 from aiface.io.files import read_image
 from aiface.provenance.tags import read_tags
-from benchmarks.clocks import Row
 from benchmarks.soak.mutate import mutate
 from benchmarks.soak.watch import Tally, run, serve
+from benchmarks.speed.clocks import Row
 
 COUNT, SEED = 50_000, 7
 SECONDS, MIB = 0.5, 256

@@ -14,8 +14,8 @@ import numpy as np
 from aiface.data.crop_sets import prepare
 from aiface.data.folders import scan
 from aiface.faces.finder import Face
-from benchmarks.clocks import Row
 from benchmarks.soak.watch import ROOT
+from benchmarks.speed.clocks import Row
 
 COUNT, SEED = 20, 7
 POINTS = ("half a state", "before fsync", "before rename", "no state yet", "no progress yet", "before the old is gone")

@@ -9,10 +9,10 @@ from aiface.analysis.pipeline import analyze_video
 from aiface.faces.finder import load_finder
 from aiface.io.files import WEIGHTS
 from aiface.models.detector import load_detector
-from benchmarks.clocks import Row
 from benchmarks.scenes import write_clip
 from benchmarks.soak.stream import GROWTH, held
 from benchmarks.soak.watch import held_mib
+from benchmarks.speed.clocks import Row
 
 COUNT = 1800  # seconds
 SECONDS = 20  # of the clip

@@ -15,8 +15,8 @@ from aiface.faces.crop import CROP_SIZE
 from aiface.faces.finder import Face
 from aiface.models.detector import Detector
 from aiface.video.frames import Frame
-from benchmarks.clocks import Row
 from benchmarks.soak.watch import held_mib
+from benchmarks.speed.clocks import Row
 
 COUNT = 2_600_000  # frames: 24 hours
 RATE = 30.0

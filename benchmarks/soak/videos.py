@@ -10,10 +10,10 @@ import numpy as np
 from aiface.errors import AifaceError
 from aiface.provenance.inspector import kind, provenance
 from aiface.video.opening import open_video, sample
-from benchmarks.clocks import Row
 from benchmarks.soak.images import listed
 from benchmarks.soak.mutate import mutate
 from benchmarks.soak.watch import run, serve
+from benchmarks.speed.clocks import Row
 
 COUNT, SEED = 2000, 7
 RATE = 5.0

@@ -19,9 +19,9 @@ from aiface.reports.report import Report
 from aiface.training.run_folder import save_state
 from aiface.video.frames import Frame
 from aiface.video.writer import VideoWriter
-from benchmarks.clocks import Row
 from benchmarks.soak.kills import make_crops, whole_picture
 from benchmarks.soak.stream import CARD, detector
+from benchmarks.speed.clocks import Row
 
 DISK = 8 << 20  # bytes
 FILLER = "filler"

@@ -1,0 +1,1 @@
+"""How good: `make evaluate`, `make ablation`."""

@@ -1,0 +1,144 @@
+"""How fast clips are judged, from file to verdict; how a camera is; how much memory it takes; how steady it is."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.analysis.session import Session
+from aiface.apps.live.live import Judge, paced
+from aiface.evaluation.clips import list_clips
+from aiface.faces.finder import load_finder
+from aiface.io.files import WEIGHTS
+from aiface.models.detector import Detector
+from aiface.reports.overlay import draw
+from aiface.video.opening import Frame
+from benchmarks.scenes import HEIGHT, RATE, WIDTH, Broadcast, images, reference_loop
+from benchmarks.speed.clocks import NOT_MEASURED, Row, Spread, Turns, at_least, at_most
+
+YUNET = WEIGHTS / "face_detection_yunet_2023mar.onnx"
+ROUNDS = 5  # turns of judging a clip
+SECONDS = 60  # the clip's length
+REFERENCE_FRAMES = 60  # of the clip that the reference loop gets: its pace doesn't change
+LIVE_SECONDS = 10
+ANALYZE = """
+import resource, sys
+from aiface.__main__ import main
+code = main(sys.argv[1:])
+own = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # "... 123 kB"
+print(int(own.split()[1]) + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+SETTLED = 2.0  # seconds after which a steady clip's verdicts must not change
+
+
+def pipeline(detector: Detector, clip: Path) -> list[Row]:
+    """A whole clip, file to verdict, against the reference loop on its start."""
+    finder = load_finder(WEIGHTS)
+    functions = {"ours": lambda: analyze_video(clip, finder, detector)}
+    functions["every look"] = lambda: analyze_video(clip, finder, detector, Settings(moments=None))
+    scale = {"ours": SECONDS, "every look": SECONDS, "reference": REFERENCE_FRAMES / RATE}
+    if YUNET.is_file():
+        predict = partial(detector.network.predict, verbose=0)
+        functions["reference"] = lambda: reference_loop(clip, YUNET, predict, REFERENCE_FRAMES)
+    turns = Turns(functions, ROUNDS, scale)
+    what = f"a {SECONDS} s {WIDTH}x{HEIGHT} clip at {RATE} fps with two people"
+    rows = [
+        at_least(
+            f"{what}: seconds of clip a second, without an annotated copy", Spread.of(1 / turns.seconds["ours"]), 8
+        ),
+        Row("the same, every look scored", Spread.of(1 / turns.seconds["every look"]).text("x")),
+    ]
+    if "reference" not in functions:
+        return [*rows, Row(f"{what}, against the reference loop", f"{NOT_MEASURED}: run ./fetch.sh faces", ">= 15x")]
+    return [at_least(f"{what}, against the reference loop", turns.ratio("reference", "ours"), 15), *rows]
+
+
+def live(detector: Detector) -> list[Row]:
+    """What `python -m aiface live` does with a camera of 30 frames a second, but for the screen."""
+    finder, frames = load_finder(WEIGHTS), list(islice(images(), 3 * RATE))
+    looks, shown, latencies = [0], [], []
+
+    def counted(image: np.ndarray):
+        looks[0] += 1
+        return finder(image)
+
+    with Broadcast(frames, LIVE_SECONDS) as video, closing(Judge(Session(counted, detector))) as judge:
+        video.start()
+        for due in paced(video):
+            if due is not None:
+                moment, (at, load) = due
+                image = load()
+                draw(image, judge(Frame(image, at)), "")
+                shown.append(at)
+                latencies.append(1000 * (time.monotonic() - moment))
+    pace = len(shown) / LIVE_SECONDS
+    what = f"live {WIDTH}x{HEIGHT}"
+    return [
+        Row(f"{what}: frames shown a second", f"{pace:.1f}", f">= {0.97 * RATE:.0f} of {RATE}", pace >= 0.97 * RATE),
+        at_most(f"{what}: from a frame's arrival to its picture", Spread.of(latencies), 80, " ms"),
+        Row(f"{what}: verdicts a second", f"{looks[0] / LIVE_SECONDS:.1f}", ">= 4", looks[0] / LIVE_SECONDS >= 4),
+    ]
+
+
+def start(clip: Path, detector: Path) -> list[Row]:
+    """From the command to the first verdict, with the converted network in the cache, against Keras."""
+    runs = {name: partial(_process, clip, detector, name) for name in ("openvino", "keras")}
+    turns = Turns(runs, ROUNDS)
+    return [at_least("`python -m aiface analyze CLIP` of 2 s to its verdict, against Keras scoring",
+                     turns.ratio("keras", "openvino"), 5)]  # fmt: skip
+
+
+def memory(clips: Mapping[str, Path], detector: Path) -> list[Row]:
+    """The most memory that judging a clip takes, of clips by their length, and whether the longest takes more.
+
+    At first it grows with the people whose crops are kept, in these clips two for each repetition, up to 32.
+    """
+    peaks = {length: _process(clip, detector, "openvino") for length, clip in clips.items()}
+    rows = [
+        Row(f"peak memory of analyze, its decoder's process included, {length} clip", f"{peak:.0f} MiB", "<= 700 MiB",
+            peak <= 700) for length, peak in peaks.items()
+    ]  # fmt: skip
+    before, last = list(peaks)[-2:]
+    more = peaks[last] / peaks[before] - 1
+    return [*rows, Row(f"the same, {last} against {before}", f"{more:+.1%}", "<= 5 % more", more <= 0.05)]
+
+
+def _process(clip: Path, detector: Path, runtime: str) -> float:
+    """Peak memory in MiB of `python -m aiface analyze` on a clip and of its decoder, as it knows them at its end."""
+    command = ["analyze", str(clip), "--json", "--detector", str(detector), "--runtime", runtime]
+    found = subprocess.run([sys.executable, "-c", ANALYZE, *command], check=True, capture_output=True, text=True)
+    return int(found.stderr.split()[-1]) / 1024
+
+
+def steadiness(detector: Detector, clip: Path) -> list[Row]:
+    """How often the verdict that is shown on somebody changes in a clip in which nothing does."""
+    shown: dict[int, list[str]] = {}
+
+    def look(frame, seen, session):
+        for (person, _), verdict in zip(seen, session.shown(seen), strict=True):
+            if frame.time >= SETTLED:
+                shown.setdefault(person.id, []).append(verdict.verdict if verdict else "looking")
+
+    analyze_video(clip, load_finder(WEIGHTS), detector, on_sample=look)
+    changes = sum(one != other for verdicts in shown.values() for one, other in pairwise(verdicts))
+    what = f"verdicts shown that change on a steady {SECONDS} s clip, after {SETTLED:g} s ({len(shown)} people)"
+    return [Row(what, str(changes), "0", changes == 0)]
+
+
+def same_verdicts(detector: Detector, clips: Path) -> list[list[str]]:
+    """Verdict and score of each clip, from the best moments of each person and from every look."""
+    finder, rows = load_finder(WEIGHTS), []
+    for clip in list_clips(clips):
+        found = [analyze_video(clip.path, finder, detector, Settings(moments=n)) for n in (Settings.moments, None)]
+        told = [f"{a.verdict.verdict}, {a.verdict.score:.3f}" for a in found]
+        scored = [str(sum(len(person.sightings) for person in a.people)) for a in found]
+        rows.append([clip.path.name, *told, *scored])
+    return rows

@@ -1,0 +1,1 @@
+"""Pages, figures and licences kept in step: `make docs`, `make readme`, `make supply`."""

@@ -1,0 +1,282 @@
+"""Folders of reports: each input accounted for, none judged twice, whatever ended the work."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import scene
+from clips import seconds, write_clip
+from PIL import Image
+from scene import BLUE, HEIGHT, RED, WIDTH, picture
+
+from aiface.analysis.pipeline import Analysis, Settings, analyze
+from aiface.io.sources import expand
+from aiface.reports.folder import ORDER, SKIPPED, Reports, plan
+from aiface.reports.wording import people_lines
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, str(ROOT / "tests" / "helpers" / "judge_by_colour.py"), "analyze"]
+
+
+def mixed(folder, count):
+    """So many files: pictures, clips, broken and empty ones, one that claims to be huge, and what is neither."""
+    huge = b"BM" + bytes(12) + b"\x28\0\0\0" + 2 * b"\x60\xea\0\0" + b"\1\0\x18\0" + bytes(24)  # 60,000 x 60,000
+    red, blue = (Image.fromarray(picture((100, 40, 100, colour))) for colour in (RED, BLUE))
+    couple = picture((20, 30, 100, RED), (180, 40, 90, BLUE))
+    kinds = (
+        lambda at: red.save(at.with_suffix(".png")),
+        lambda at: blue.save(at.with_suffix(".jpg")),
+        lambda at: write_clip(at.with_suffix(".mp4"), seconds(8), lambda _: couple, (WIDTH, HEIGHT)),
+        lambda at: at.with_suffix(".txt").write_text("notes"),
+        lambda at: at.with_suffix(".jpeg").write_bytes(b""),
+        lambda at: at.with_suffix(".mov").write_text("no clip"),
+        lambda at: Image.fromarray(picture()).save(at.with_suffix(".webp")),
+        lambda at: at.with_suffix(".bmp").write_bytes(huge),
+    )
+    for number in range(count):
+        kinds[number % len(kinds)](folder / f"{number // 20}" / f"file {number:03}")
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path):
+    for number in range(10):
+        (tmp_path / "in" / str(number)).mkdir(parents=True)
+    return tmp_path / "in"
+
+
+DEFAULT = Settings()
+
+
+def judge(out, *names, settings=DEFAULT, detector=None):
+    """What `analyze --out` does: the rows of the index, and the inputs that were judged for it."""
+    reports = Reports(out, scene.Finder(), detector or scene.detector(), settings)
+    todo, rows = plan(expand(map(str, names)), reports)
+    rows += [reports.add(analysis)["row"] for analysis in analyze(todo, scene.Finder(), scene.detector(), settings)]
+    reports.write_index(rows)
+    return rows, [str(each) for each in todo]
+
+
+def index(out):
+    return json.loads((out / "index.json").read_text(encoding="utf-8"))["inputs"]
+
+
+def test_every_file_is_accounted_for(files, tmp_path):
+    out = tmp_path / "out"
+    rows, todo = judge(out, mixed(files, 24))
+    there = sorted(str(path) for path in files.rglob("*") if path.is_file())
+    assert len(there) == 24
+    assert sorted(row["path"] for row in index(out)) == there
+    found = [row["verdict"] for row in index(out)]
+    assert found == sorted(found, key=ORDER.index)
+    assert {kind: found.count(kind) for kind in ORDER} == {
+        "ai": 6, "inconclusive": 3, "real": 3, "error": 9, SKIPPED: 3,
+    }  # fmt: skip
+    assert all(row["why"] for row in rows if row["verdict"] in ("error", SKIPPED))
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "6 looks AI-generated, 3 inconclusive, 3 looks real, 9 error, 3 skipped" in page
+    links = re.findall(r'href="([^"]+)"', page)
+    assert len(links) == len(todo) == 21
+    assert all((out / link).is_file() and (out / link).with_suffix(".json").is_file() for link in links)
+
+
+def test_nothing_is_judged_twice(files, tmp_path):
+    out = tmp_path / "out"
+    rows, todo = judge(out, mixed(files, 8))
+    again, nothing = judge(out, files)
+    assert (len(todo), nothing) == (7, [])
+    assert sorted(again, key=str) == sorted(rows, key=str)
+
+
+def test_what_is_told_comes_from_the_report_and_equals_its_json(files, tmp_path):
+    """Nothing that was written is read back; what was judged before is told as it was then."""
+    reports = Reports(tmp_path / "out", scene.Finder(), scene.detector(), DEFAULT)
+    for analysis in analyze([mixed(files, 8)], scene.Finder(), scene.detector()):
+        with mock.patch("pathlib.Path.read_text", side_effect=AssertionError("read back")):
+            told = reports.add(analysis)
+        found = json.loads(reports.path(analysis.path).with_suffix(".json").read_text(encoding="utf-8"))
+        assert told["line"] == analysis.row()
+        assert told["people"] == found["summary"] == people_lines(analysis)
+        assert told["warnings"] == analysis.warnings
+        assert told["row"] == {
+            "path": found["path"],
+            "verdict": "error" if found["error"] else found["verdict"],
+            "score": found["score"],
+            "people": len(found["people"]),
+            "why": found["error"] or "; ".join((*found["reasons"], *found["warnings"])),
+            "report": reports.path(analysis.path).name,
+        }
+        assert reports.done(analysis.path) == told
+        assert not told["again"]
+
+
+def rewrite(path):
+    Image.fromarray(picture((100, 40, 100, BLUE))).save(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "anew"),
+    [
+        (lambda file, page: None, {}, 0),
+        (lambda file, page: rewrite(file), {}, 1),
+        (lambda file, page: os.utime(file, (1, 1)), {}, 1),
+        (lambda file, page: page.unlink(), {}, 1),
+        (lambda file, page: page.with_suffix(".json").unlink(), {}, 1),
+        (lambda file, page: page.with_suffix(".json").write_text('{"half":'), {}, 1),
+        (lambda file, page: page.with_suffix(".json").write_text("[]"), {}, 1),
+        (lambda file, page: None, {"detector": scene.detector(sha256="1" * 64)}, 2),
+        (lambda file, page: None, {"settings": Settings(10.0)}, 1),  # the clip: settings are of no matter for a picture
+    ],
+)
+def test_what_changed_is_judged_again(tmp_path, change, options, anew):
+    (tmp_path / "in").mkdir()
+    picture_path, out = tmp_path / "in" / "a.png", tmp_path / "out"
+    Image.fromarray(picture((100, 40, 100, RED))).save(picture_path)
+    write_clip(tmp_path / "in" / "b.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    judge(out, tmp_path / "in")
+    change(picture_path, Reports(out, scene.Finder(), scene.detector(), Settings()).path(picture_path))
+    assert len(judge(out, tmp_path / "in", **options)[1]) == anew
+
+
+def test_files_of_one_name_have_reports_of_their_own(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / folder / "a.png")
+    rows, _ = judge(tmp_path / "out", tmp_path / "one", tmp_path / "two" / "a.png")
+    assert len({row["report"] for row in rows}) == 2
+
+
+def test_reports_among_the_pictures_are_no_inputs(tmp_path):
+    Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+    (tmp_path / "notes.html").touch()
+    judge(tmp_path, tmp_path)
+    (tmp_path / ".a-png-0123456789-abcd_123.html").touch()  # half written when it was killed
+    _, todo = judge(tmp_path, tmp_path)
+    assert todo == []
+    assert [Path(row["path"]).name for row in index(tmp_path)] == ["a.png", "notes.html"]
+
+
+def test_a_file_named_twice_is_judged_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture((100, 40, 100, RED))).save("a.png")
+    rows, todo = judge(tmp_path / "out", "a.png", tmp_path / "a.png", "*.png", tmp_path)
+    assert (len(rows), len(todo)) == (1, 1)
+
+
+def test_another_finder_judges_anew(tmp_path):
+    Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+    judge(tmp_path / "out", tmp_path / "a.png")
+    other = scene.Finder()
+    other.name = "another"
+    reports = Reports(tmp_path / "out", other, scene.detector(), Settings())
+    assert plan([str(tmp_path / "a.png")], reports) == ([str(tmp_path / "a.png")], [])
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".png", "missing.png", "nul\0.png"])
+def test_a_name_that_is_no_file_has_its_row(tmp_path, name):
+    rows, _ = judge(tmp_path / "out", name)
+    assert [(row["path"], row["verdict"]) for row in rows] == [(name, "error")]
+
+
+def test_a_file_that_may_not_be_read_has_its_row(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+    monkeypatch.setattr("aiface.reports.report.sha256", denied)
+    reports = Reports(tmp_path / "out", scene.Finder(), scene.detector(), Settings())
+    row = reports.add(Analysis(str(tmp_path / "a.png"), error="it may not be read"))["row"]
+    assert (row["verdict"], row["why"]) == ("error", "it may not be read")
+    assert reports.done(tmp_path / "a.png") is None  # it may be readable by now
+
+
+def test_an_address_that_failed_is_tried_again(tmp_path):
+    reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
+    address = "http://127.0.0.1:9/a.mp4"
+    assert reports.add(Analysis(address, error="no answer"))["again"]
+    assert plan([address], reports) == ([address], [])
+    reports.add(Analysis("http://127.0.0.1:9/b.mp4"))
+    assert plan(["http://127.0.0.1:9/b.mp4"], reports)[0] == []
+
+
+def test_one_that_was_interrupted_is_not_done(tmp_path):
+    reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
+    assert reports.add(Analysis("a.mp4", interrupted=True))["again"]
+    assert plan(["a.mp4"], reports)[0] == ["a.mp4"]
+
+
+def test_names_are_text_on_the_page(tmp_path):
+    reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
+    row = reports.add(Analysis("<b>&.png", error="<i>broken"))["row"]
+    page = reports.write_index([row]).read_text(encoding="utf-8")
+    assert "&lt;b&gt;&amp;.png" in page
+    assert "<b>" not in page
+    assert "<i>" not in page
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a*.png"], ["a1.png", "a2.png"]),
+        (["**/*.jpg"], ["sub/c.jpg"]),
+        (["a[1].png"], ["a1.png"]),
+        (["[x].png"], ["[x].png"]),  # called so
+        (["none*"], ["none*"]),
+        (["http://host/a*.mp4"], ["http://host/a*.mp4"]),
+        (["sub", "a2.png"], ["sub", "a2.png"]),
+    ],
+)
+def test_patterns(tmp_path, monkeypatch, names, expected):
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    for name in ("a1.png", "a2.png", "[x].png", "sub/c.jpg"):
+        Path(name).touch()
+    assert [name.replace(os.sep, "/") for name in expand(names)] == expected
+
+
+def reports_of(out):
+    """When each was written; not those that are being written, whose names begin with a dot."""
+    return {path: path.stat().st_mtime_ns for path in out.glob("[!.]*.json") if path.name != "index.json"}
+
+
+@pytest.mark.parametrize("moment", [1, 9, 20])
+def test_killed_it_goes_on(files, tmp_path, moment):
+    mixed(files, 64)
+    out = tmp_path / "out"
+    command = [*COMMAND, str(files), "--out", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as working:
+        while len(done := reports_of(out)) < moment:
+            assert working.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
+        working.kill()
+    done = reports_of(out)
+    assert moment <= len(done) < 56
+    for path in done:
+        json.loads(path.read_text(encoding="utf-8"))
+        assert path.with_suffix(".html").is_file()
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stderr  # some could not be judged
+    assert f"{56 - len(done)} judged now, {8 + len(done)} known before" in ended.stderr
+    after = reports_of(out)
+    assert {path: after[path] for path in done} == done  # not written anew
+    assert len(index(out)) == 64
+
+
+def test_ctrl_c_keeps_what_was_judged(files, tmp_path):
+    mixed(files, 160)
+    out = tmp_path / "out"
+    command = [*COMMAND, str(files), "--out", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as working:
+        while len(reports_of(out)) < 3:
+            time.sleep(0.005)
+        working.send_signal(2)
+        told = working.communicate(timeout=60)[1]
+    assert working.returncode == 130
+    assert told.endswith("aiface: stopped\n")
+    assert 3 <= len([row for row in index(out) if row["report"]]) < 140
