@@ -9,7 +9,7 @@ from clips import FakeFinder
 from skimage import data
 
 from aiface.faces.finder import Face, load_finder
-from aiface.io.files import WEIGHTS
+from aiface.paths import WEIGHTS
 
 # What YuNet finds in the astronaut; test_faces.py holds it against the real finder
 ASTRONAUT_BOX = (178.0, 63.0, 90.0, 113.0)
@@ -111,3 +111,10 @@ def tiny_detector(tiny_network):
         return save_bundle(tiny_network, folder, calibration, training, {})
 
     return make
+
+
+@pytest.fixture
+def files(tmp_path):
+    for number in range(10):
+        (tmp_path / "in" / str(number)).mkdir(parents=True)
+    return tmp_path / "in"

@@ -2,15 +2,13 @@
 
 import ast
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import aiface
 from aiface.labels import AI, REAL, Answer, right_answers
+from aiface.paths import ROOT
 
-ROOT = Path(aiface.__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("aiface/*.py"), *ROOT.glob("benchmarks/**/*.py")])
 THRESHOLDS = {"ai_from", "real_below", "unstable_above"}
 

@@ -33,10 +33,10 @@ class Settings:
     """What to look at in a video, and what to remember.
 
     samples_per_second: how many frames of each second faces are looked for in, at least 2. People are told apart by
-    following them, and in more than half a second a face moves too far for that.
-    moments: of each person that are scored at most (see `aiface.analysis.best_looks`), at least 6, so that after a merge of
-    neighbours enough for a verdict remain. None scores every look, in memory that grows with the clip.
-    trails: whether to remember where faces were, for `aiface.reports.overlay.annotate`: 24 bytes a look.
+    following them, and in more than half a second a face moves too far for that. moments: of each person that are
+    scored at most (see `aiface.analysis.best_looks`), at least 6, so that after a merge of neighbours enough for a
+    verdict remain. None scores every look, in memory that grows with the clip. trails: whether to remember where faces
+    were, for `aiface.reports.overlay.annotate`: 24 bytes a look.
     """
 
     samples_per_second: float = 5.0

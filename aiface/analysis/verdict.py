@@ -33,9 +33,9 @@ class Sighting:
     """One look at one person's face.
 
     time: seconds from the start. box: x, y, width, height in pixels of the frame. score: P(AI), None until somebody
-    asks for it. side: pixels of the source along the crop's side. sharpness: of the crop, see `aiface.faces.crop.sharpness`.
-    frontality: see `aiface.analysis.best_looks.frontality`. crop: RGB uint8 `(256, 256, 3)`, None where it is kept no longer.
-    quad: where in the frame that was taken from.
+    asks for it. side: pixels of the source along the crop's side. sharpness: of the crop, see
+    `aiface.faces.crop.sharpness`. frontality: see `aiface.analysis.best_looks.frontality`. crop: RGB uint8 `(256, 256,
+    3)`, None where it is kept no longer. quad: where in the frame that was taken from.
     """
 
     time: float
@@ -102,9 +102,9 @@ def judge_person(
 def pool(scores: np.ndarray) -> float:
     """Trimmed mean of scores `(n,)` in logit space, back as P(AI).
 
-    Nine labelled clips gave no reason for another (`python -m benchmarks.quality.pooling`): mean, median and the mean of the k
-    highest had an AUC of 0.40 to 0.50, this 0.45; the best of all by eight clips judged the ninth with a log loss of
-    2.04, this with 1.69.
+    Nine labelled clips gave no reason for another (`python -m benchmarks.quality.pooling`): mean, median and the mean
+    of the k highest had an AUC of 0.40 to 0.50, this 0.45; the best of all by eight clips judged the ninth with a log
+    loss of 2.04, this with 1.69.
     """
     cut = int(TRIM * len(scores))
     return float(expit(np.sort(logit(np.clip(scores, CLIP, 1 - CLIP)))[cut : len(scores) - cut].mean()))

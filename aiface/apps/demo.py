@@ -20,11 +20,10 @@ from traitlets.config import Config
 
 from aiface.errors import AifaceError, DataError
 from aiface.faces.finder import YUNET_FILE
-from aiface.io.files import WEIGHTS, folder_name
+from aiface.io.files import folder_name
+from aiface.paths import ROOT, WEIGHTS
 from aiface.video.opening import Frame
 from aiface.video.writer import VideoWriter
-
-ROOT = WEIGHTS.parent
 
 
 class _Yaml(yaml.SafeLoader):

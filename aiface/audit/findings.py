@@ -20,8 +20,8 @@ CLASS_WORDS = ("real", "AI")
 _WORDS = {"jpeg_tables": "JPEG tables", "jpeg_quality": "JPEG quality", "exif": "EXIF",
           "low_level": "low-level statistics"}  # fmt: skip
 _ADVICE = {
-    "metadata": "None of it is the face: re-encode and resize both classes alike before training (aiface.data.crop_sets "
-    "stores bare pixels) and never let a detector read files",
+    "metadata": "None of it is the face: re-encode and resize both classes alike before training "
+    "(aiface.data.crop_sets stores bare pixels) and never let a detector read files",
     "low_level": "Some of it may be the generator's own grain, the rest is how pictures were prepared: audit "
     "training batches as well, and spoil both classes alike until little is left (aiface.data.degrade)",
     "splits": "A test that training has seen measures memory: keep them in one split",

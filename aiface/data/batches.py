@@ -59,7 +59,7 @@ def weigh(shares: Mapping[str, float], groups: Collection[str]) -> np.ndarray | 
 
 
 class Batches(Sequence):
-    """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))`; `aiface.training.feed.Feed` hands them to `model.fit`.
+    """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))`, which `aiface.training.feed` hands to `fit`.
 
     Balanced, real and AI alternate within a batch, each pair from one group, so that what differs within a pair is the
     class and not the look; groups are drawn by their `shares`, alike without, and within a group a class's sources by

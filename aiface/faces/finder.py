@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from aiface.errors import ModelError
-from aiface.io.files import WEIGHTS
+from aiface.paths import WEIGHTS
 
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 SEARCH_SIDE = 640  # pixels: YuNet finds faces of about 10 to 300 px, so larger frames are scaled down first

@@ -13,9 +13,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO
+
+from aiface.paths import ROOT
 
 MEMORY = 4 << 30  # bytes of addresses; a clip in 8K takes about half
 TICK = 0.1  # seconds: how soon it is noticed that nobody wants more
@@ -27,7 +28,7 @@ Wait = Generator[None, None, Any]  # what takes time: gives None now and then, a
 def start(module: str, *arguments: str) -> subprocess.Popen:
     """Start a module of this package: of its own session, so that Ctrl-C is this process's to handle."""
     place = {
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONPATH": str(ROOT),
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "4",
     }

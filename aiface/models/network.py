@@ -13,9 +13,10 @@ import numpy as np
 
 from aiface.errors import ModelError
 from aiface.faces.crop import CROP_SIZE
-from aiface.io.files import WEIGHTS, sha256
+from aiface.io.files import sha256
 from aiface.models.keras_import import keras
 from aiface.models.vetting import vet_weights
+from aiface.paths import WEIGHTS
 
 FROM_SCRATCH = "from-scratch"
 HASH_MARK = "#sha256="  # between a file's name and its hash, as in pip's addresses

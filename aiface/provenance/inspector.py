@@ -30,12 +30,12 @@ QUESTIONS: Mapping[str, Callable[[str], Any]] = {
 
 
 def kind(path: str | Path) -> str:
-    """As `aiface.apps.web.uploads.kind`; raises `DataError` also for a file that no answer can be had of."""
+    """As `aiface.apps.web.uploads.kind`; raises `DataError` also for a file of which there is no answer."""
     return str(_ask("kind", path))
 
 
 def provenance(path: str | Path) -> Provenance:
-    """As `aiface.provenance.claims.read_provenance`; raises `DataError` also for a file that no answer can be had of."""
+    """As `aiface.provenance.claims.read_provenance`; raises `DataError` also for a file of which there is no answer."""
     found = _ask("provenance", path)
     c2pa = {key: tuple(value) if isinstance(value, list) else value for key, value in found["c2pa"].items()}
     return Provenance(found["tags"], Credentials(**c2pa), tuple(found["says_generated"]))

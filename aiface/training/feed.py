@@ -12,8 +12,8 @@ from aiface.training import batch_workers as making
 class Feed(keras.utils.PyDataset):
     """An epoch of batches for `model.fit`.
 
-    `workers` threads make them ahead, or wait for the processes of `pool` (`aiface.training.batch_workers`, started with the same
-    crops) to make them. Order and content are the same.
+    `workers` threads make them ahead, or wait for the processes of `pool` (`aiface.training.batch_workers`, started
+    with the same crops) to make them. Order and content are the same.
     """
 
     def __init__(self, batches: Batches, workers: int = 2, pool: ProcessPoolExecutor | None = None):

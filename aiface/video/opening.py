@@ -39,8 +39,8 @@ def open_video(
     `capture` makes a camera from its number, as `cv2.VideoCapture` does. `rate` is how many frames a second will be
     `sample`d: a clip's decoder may leave out others, as long as those that remain come twice as often, and at least
     every 0.1 s. `isolated` decodes a file in a process of its own, which a stranger's file may crash or fill without
-    harm (`aiface.video.sandboxed`); of it come only the frames that `sample` takes at `rate`. Raises `VideoError` when there
-    is nothing to read, and when a camera gives no frame for 4 seconds.
+    harm (`aiface.video.sandboxed`); of it come only the frames that `sample` takes at `rate`. Raises `VideoError` when
+    there is nothing to read, and when a camera gives no frame for 4 seconds.
     """
     opened = _choose(source, capture, rate, isolated)
     opened.start()

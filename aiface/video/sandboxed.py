@@ -1,4 +1,4 @@
-"""Clips decoded in a process of their own (`aiface.io.sandbox`): FFmpeg has more code, and more faults, than all the rest.
+"""Clips decoded in a process of their own: FFmpeg has more code, and more faults, than all the rest.
 
     python -m aiface.video.sandboxed CLIP NAME RATE
 

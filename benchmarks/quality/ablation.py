@@ -23,12 +23,13 @@ from aiface.data.crop_sets import CropSet
 from aiface.evaluation.metrics import expected_calibration_error
 from aiface.evaluation.report import markdown_table
 from aiface.evaluation.robustness import CURVES
-from aiface.io.files import WEIGHTS, write_json, write_text
+from aiface.io.files import write_json, write_text
 from aiface.labels import REAL, Answer, right_answers
 from aiface.models.calibration import AI_RATE, Calibration, fit
 from aiface.models.detector import load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import BACKBONES, predict_logits
+from aiface.paths import DETECTOR
 from aiface.training.config import Phase, TrainConfig
 from aiface.training.trainer import train
 from benchmarks.quality.evaluate import PAIR, STRENGTHS
@@ -236,7 +237,7 @@ def main() -> None:
     parser.add_argument("--init", default="imagenet", help="imagenet, or a file of mobilenet_v2 weights")
     parser.add_argument("--epochs", default=EPOCHS, type=int)
     parser.add_argument("--steps", default=STEPS, type=int)
-    parser.add_argument("--bundle", default=WEIGHTS / "mobilenet_v2", type=Path, help="a finished detector")
+    parser.add_argument("--bundle", default=DETECTOR, type=Path, help="a finished detector")
     options = parser.parse_args()
     options.runs /= f"{options.epochs}x{options.steps}"  # figures of another length are others
     BACKBONES["meso4"] = MESO4

@@ -25,13 +25,13 @@ from aiface.evaluation.protocol import RESAMPLES, Scored, measure, open_sets, po
 from aiface.evaluation.report import Section, interval, markdown_table, write
 from aiface.evaluation.robustness import CLEAN, CURVES, Degraded, degraded
 from aiface.faces.finder import load_finder
-from aiface.io.files import WEIGHTS
 from aiface.models.detector import load_detector
+from aiface.paths import ROOT, WEIGHTS
 
 PAIR = ("faces140k", "wild")  # the sets that are pooled for calibration and degradations
 STRENGTHS = {"JPEG quality": 30, "blur sigma": 2, "scaled down to": 128, "noise sigma": 10, "H.264 crf": 35}
 SPOILS = {kind: {strength: CURVES[kind][strength]} for kind, strength in STRENGTHS.items()}
-DOCS = WEIGHTS.parent / "docs"
+DOCS = ROOT / "docs"
 REFERENCE = "reference recipe"  # as `benchmarks.quality.ablation` names it
 NOT_MEASURED = "not measured"
 BARS_TEXT = (

@@ -1,8 +1,8 @@
 """`python -m benchmarks.quality.pooling CLIPS...`: which pooling of a person's scores tells clips apart best.
 
-Each set of clips (see `aiface.evaluation.clips`) is scored once, at the moments that a verdict rests on; then a clip's score is
-that of its most suspicious person, pooled in each of several ways in logit space. Leave-one-clip-out says what choosing
-among them is worth: the way with the least log loss on all other clips judges the one left out.
+Each set of clips (see `aiface.evaluation.clips`) is scored once, at the moments that a verdict rests on; then a clip's
+score is that of its most suspicious person, pooled in each of several ways in logit space. Leave-one-clip-out says what
+choosing among them is worth: the way with the least log loss on all other clips judges the one left out.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from aiface.errors import AifaceError
 from aiface.evaluation.clips import Clip, list_clips
 from aiface.evaluation.report import markdown_table
 from aiface.faces.finder import FaceFinder, load_finder
-from aiface.io.files import WEIGHTS
 from aiface.labels import AI, REAL, Answer, right_answers
 from aiface.models.calibration import Calibration
 from aiface.models.detector import Detector, load_detector
+from aiface.paths import DETECTOR
 
 TOP = (1, 3, 5, 8)
 TRIMMED = "trimmed mean"
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table for all the clips together; 1 if they can't be judged."""
     parser = argparse.ArgumentParser(description="Compare ways to pool a person's scores.")
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIPS", help="a set of labelled clips")
-    parser.add_argument("--detector", default=WEIGHTS / "mobilenet_v2", metavar="BUNDLE", help="a detector's folder")
+    parser.add_argument("--detector", default=DETECTOR, metavar="BUNDLE", help="a detector's folder")
     parser.add_argument("--every-look", action="store_true", help="pool all looks, not only each person's moments")
     options = parser.parse_args(arguments)
     settings = Settings(moments=None) if options.every_look else Settings()

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aiface.evaluation.report import markdown_table
-from aiface.io.files import WEIGHTS, write_json, write_text
+from aiface.io.files import write_json, write_text
+from aiface.paths import ROOT
 from benchmarks.soak import archives, camera, clients, images, kills, real, stream, videos, writes
 from benchmarks.speed.clocks import MARK, NOT_MEASURED, Row, machine
 from benchmarks.upkeep import supply
@@ -80,7 +81,7 @@ def run_tests(command: tuple[str, ...]) -> Row:
     """A row on tests of the suite: how many passed. Where some were skipped, nothing is claimed."""
     shown = shlex.join(["python", *command[1:3], *command[5:]] if command[1:3] == PYTEST[1:3] else command)
     try:
-        done = subprocess.run(command, cwd=WEIGHTS.parent, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     except FileNotFoundError:
         return Row(f"`{shown}`", f"{NOT_MEASURED}: {command[0]} is not installed")
     if done.returncode:
@@ -128,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Does it withstand what strangers and accidents do?")
     parser.add_argument("--only", nargs="+", choices=(*PARTS, "tests"), default=(*PARTS, "tests"))
     parser.add_argument("--share", type=float, default=1.0, help="of each count (default 1)")
-    parser.add_argument("--out", type=Path, default=WEIGHTS.parent / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     kept = options.out / "reliability.json"
     found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}

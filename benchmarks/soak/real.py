@@ -7,8 +7,8 @@ from pathlib import Path
 
 from aiface.analysis.pipeline import analyze_video
 from aiface.faces.finder import load_finder
-from aiface.io.files import WEIGHTS
 from aiface.models.detector import load_detector
+from aiface.paths import DETECTOR, WEIGHTS
 from benchmarks.scenes import write_clip
 from benchmarks.soak.stream import GROWTH, held
 from benchmarks.soak.watch import held_mib
@@ -21,7 +21,7 @@ WARM = 0.25  # of the time, after which memory is looked at
 
 def judge(count: float, say: Callable[[str], None] = print) -> tuple[int, list[dict]]:
     """Judge a clip over and over for `count` seconds; how often, and memory, handles and threads after each time."""
-    finder, detector, looks = load_finder(WEIGHTS), load_detector(WEIGHTS / "mobilenet_v2"), []
+    finder, detector, looks = load_finder(WEIGHTS), load_detector(DETECTOR), []
     with tempfile.TemporaryDirectory(prefix="aiface-") as folder:
         clip, start = write_clip(Path(folder, "clip.mp4"), SECONDS), time.monotonic()
         while time.monotonic() - start < count or len(looks) < 4:

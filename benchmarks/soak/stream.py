@@ -74,7 +74,7 @@ def held() -> dict[str, int]:
 
 
 def sight(face: Face, crop: np.ndarray, at: float) -> Sighting:
-    """Stands in for `aiface.analysis.person.sight`, as `np.full` does for the crop: pixels by the million are not the matter."""
+    """Stands in for `aiface.analysis.person.sight`, as `np.full` for the crop: pixels are not the matter."""
     return Sighting(at, face.box, None, 128.0, 9.0, 1.0, crop)
 
 

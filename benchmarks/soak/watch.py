@@ -17,10 +17,10 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from aiface.io.files import write_json
+from aiface.paths import ROOT
 
 HANG = 60.0  # seconds without an answer
 KEEP = 500  # cases after which what was found is written down
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass

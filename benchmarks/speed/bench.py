@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.bench weights/mobilenet_v2 --clips ../shared/data/clips --crops data/crops-all
 
-Each part takes its turns interleaved, so that ratios hold on a machine that others use too: see `benchmarks.speed.clocks`.
+Each part takes its turns interleaved, so that ratios hold on a machine that others use too (`clocks`).
 """
 
 import argparse
@@ -15,9 +15,10 @@ from pathlib import Path
 from aiface.analysis.pipeline import Settings
 from aiface.data.crop_sets import CropSet
 from aiface.evaluation.report import markdown_table
-from aiface.io.files import WEIGHTS, write_json, write_text
+from aiface.io.files import write_json, write_text
 from aiface.models.detector import load_detector
 from aiface.models.network import BACKBONES
+from aiface.paths import ROOT
 from benchmarks.scenes import repeat_clip, write_clip
 from benchmarks.speed.clip_speed import ROUNDS, SECONDS, live, memory, pipeline, same_verdicts, start, steadiness
 from benchmarks.speed.clocks import MARK, NOT_MEASURED, Row, machine
@@ -91,7 +92,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="a set of labelled clips, to compare verdicts on")
     parser.add_argument("--crops", type=Path, help="what `prepare` made, for the INT8 version")
     parser.add_argument("--minutes", type=float, default=10, help="length of the long clip (default 10; the bar: 60)")
-    parser.add_argument("--out", type=Path, default=WEIGHTS.parent / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     crops = CropSet(options.crops) if options.crops else None
     result = bench(options.detector, options.clips, crops, options.minutes)

@@ -16,8 +16,8 @@ from aiface.analysis.session import Session
 from aiface.apps.live.live import Judge, paced
 from aiface.evaluation.clips import list_clips
 from aiface.faces.finder import load_finder
-from aiface.io.files import WEIGHTS
 from aiface.models.detector import Detector
+from aiface.paths import WEIGHTS
 from aiface.reports.overlay import draw
 from aiface.video.opening import Frame
 from benchmarks.scenes import HEIGHT, RATE, WIDTH, Broadcast, images, reference_loop

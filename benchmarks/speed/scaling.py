@@ -29,13 +29,13 @@ from aiface.analysis.session import Stopwatch
 from aiface.evaluation.report import markdown_table
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import load_finder
-from aiface.io.files import WEIGHTS, read_image, write_json, write_text
+from aiface.io.files import read_image, write_json, write_text
 from aiface.models.detector import load_detector
+from aiface.paths import DETECTOR, ROOT, WEIGHTS
 from aiface.reports.folder import Reports, plan
 from benchmarks.scenes import images, write_clip
 from benchmarks.speed.clocks import MARK, NOT_MEASURED, Row, Spread, _seconds, at_least, machine
 
-DETECTOR = WEIGHTS / "mobilenet_v2"
 ROUNDS = 3
 SECONDS = 10  # of the clip
 CLIPS, PICTURES = 2, 32  # of the archive that both engines judge, all of the same scene
@@ -97,7 +97,7 @@ def run(function: str, cores: int, *arguments: object) -> dict:
         names = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
         command = ["taskset", "--cpu-list", names, *command] if shutil.which("taskset") else command
     place = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=WEIGHTS.parent, env=os.environ | place, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | place, check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -405,7 +405,7 @@ inputs. Bytes: {"; ".join(f"{what} {text}" for what, text in size.items())}.
 def main() -> None:
     """Measure, print, and write SCALING.md and scaling.json."""
     parser = argparse.ArgumentParser(description="What an archive costs, and how far that multiplies.")
-    parser.add_argument("--out", type=Path, default=WEIGHTS.parent / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     found = scaling()
     table = rows(found)

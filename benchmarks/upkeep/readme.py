@@ -4,11 +4,11 @@ import json
 import re
 from pathlib import Path
 
-from aiface.apps.cli.judge import DETECTOR
 from aiface.evaluation.metrics import summary_table
-from aiface.io.files import WEIGHTS, write_text
+from aiface.io.files import write_text
+from aiface.paths import DETECTOR, ROOT, WEIGHTS
 
-README = WEIGHTS.parent / "README.md"
+README = ROOT / "README.md"
 _BLOCK = re.compile(r"(<!-- figures -->\n).*(<!-- end of figures -->)", re.DOTALL)
 
 

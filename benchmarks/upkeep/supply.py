@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from aiface.evaluation.report import markdown_table
 from aiface.io.files import write_text
+from aiface.paths import ROOT
 from benchmarks.speed.clocks import MARK, NOT_MEASURED, Row
 
-ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.txt"
 AUDITOR = ROOT / ".venv-tools" / "bin" / "pip-audit"
 LOCKED = re.compile(r"^([\w.-]+)==(\S+)( ;.*)? \\\n(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", re.MULTILINE)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aiface.faces.finder import YUNET_FILE
-from aiface.io.files import WEIGHTS
+from aiface.paths import WEIGHTS
 from benchmarks.soak import __main__ as soak
 from benchmarks.soak import camera, clients, images, kills, mutate, real, stream, videos, watch, writes
 from benchmarks.soak.kills import Turn
@@ -198,11 +198,11 @@ def test_a_tool_that_is_missing():
     assert soak.run_tests(("no-such-tool",)).found == "not measured: no-such-tool is not installed"
 
 
-@pytest.mark.parametrize("promise", soak.HELPERS)
+@pytest.mark.parametrize("promise", soak.TESTS)
 def test_the_named_tests_exist(promise):
     """Each file and each alternative of `-k`."""
-    command = soak.HELPERS[promise]
-    paths = [soak.WEIGHTS.parent / part for part in command if part.startswith(("tests/", ".ci/"))]
+    command = soak.TESTS[promise]
+    paths = [soak.ROOT / part for part in command if part.startswith(("tests/", ".ci/"))]
     assert paths
     assert all(path.exists() for path in paths)
     if "-k" in command:

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from aiface.errors import ModelError
 from aiface.faces import finder as faces
 from aiface.faces.finder import YUNET_FILE, Face, FaceFinder, Mtcnn, YuNet, load_finder
-from aiface.io.files import WEIGHTS
+from aiface.paths import ROOT, WEIGHTS
 
 needs_yunet = pytest.mark.skipif(
     not (WEIGHTS / YUNET_FILE).is_file(), reason="YuNet is not in weights/; ./fetch.sh faces brings it"
@@ -293,6 +292,5 @@ def test_yunet_needs_no_tensorflow():
     code = (
         "import sys, aiface.faces.finder, aiface.faces.crop; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
     )
-    root = Path(__file__).parents[2]
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert result.stdout.split() == ["False", "False"]

@@ -10,9 +10,8 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from aiface.paths import ROOT
 
 
 def free_port():

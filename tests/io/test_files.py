@@ -16,17 +16,8 @@ from PIL import Image
 from aiface import errors, labels
 from aiface.apps.web.uploads import kind
 from aiface.errors import AifaceError, DataError
-from aiface.io.files import (
-    WEIGHTS,
-    atomic_path,
-    is_image,
-    is_video,
-    read_image,
-    sha256,
-    write_csv,
-    write_json,
-    write_text,
-)
+from aiface.io.files import atomic_path, is_image, is_video, read_image, sha256, write_csv, write_json, write_text
+from aiface.paths import WEIGHTS
 from aiface.provenance.tags import read_tags
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)

@@ -3,7 +3,6 @@ import json
 import re
 import shutil
 import zipfile
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -19,8 +18,7 @@ from aiface.models import bundle as bundle_module
 from aiface.models.bundle import load_network, round_to_half, save_bundle
 from aiface.models.keras_import import keras
 from aiface.models.network import build, predict_logits
-
-ROOT = Path(__file__).parents[2]
+from aiface.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,11 +22,12 @@ from aiface.models.detector import RUNTIMES, load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import predict_logits
 from aiface.models.views import both_sides, views
+from aiface.paths import ROOT
 
 EXACT = (("keras", "auto"), ("openvino", "f32"))
 EVERY = (*EXACT, ("openvino", "auto"))
 LIBRARIES = {"keras", "tensorflow", "jax", "torch"}
-HELPERS = Path(__file__).parents[1] / "helpers"
+HELPERS = ROOT / "tests" / "helpers"
 
 
 @pytest.fixture(scope="module")

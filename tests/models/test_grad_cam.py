@@ -2,7 +2,6 @@ import gc
 import subprocess
 import sys
 import weakref
-from pathlib import Path
 
 import bundles
 import numpy as np
@@ -25,8 +24,8 @@ from aiface.models.grad_cam import (
 )
 from aiface.models.keras_import import keras
 from aiface.models.network import build, predict_logits
+from aiface.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 LAYERS = keras.layers
 
 
@@ -378,7 +377,7 @@ print(keras.backend.backend(), same, 0 <= sanity(network, crops).network <= 1)
 
 def test_on_jax():
     result = subprocess.run(
-        [sys.executable, "-c", ON_JAX, str(Path(__file__).parents[1] / "helpers")], capture_output=True, text=True, cwd=ROOT,
+        [sys.executable, "-c", ON_JAX, str(ROOT / "tests" / "helpers")], capture_output=True, text=True, cwd=ROOT,
         env={"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

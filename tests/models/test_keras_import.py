@@ -1,11 +1,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from aiface.models.keras_import import native_stderr_hidden
+from aiface.paths import ROOT
 
 
 @pytest.mark.parametrize(("verbose", "shown"), [("", "before after"), ("1", "before within after")])
@@ -40,5 +40,5 @@ def test_no_descriptor_is_lost():
 
 def test_keras_greets_nobody():
     code = [sys.executable, "-c", "import aiface.models.network"]
-    result = subprocess.run(code, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    result = subprocess.run(code, capture_output=True, text=True, cwd=ROOT)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

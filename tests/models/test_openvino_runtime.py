@@ -13,8 +13,8 @@ from bundles import crops, network, save
 
 from aiface.models.bundle import load_network
 from aiface.models.openvino_runtime import OpenVinoRuntime, convert, converted, pack, unpack
+from aiface.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 HASH = "ab" * 32
 
 
@@ -190,7 +190,8 @@ def test_the_precision_is_said(precision, name):
 
 def test_openvino_reports_to_nobody(tmp_path):
     """Imported as it is, it leaves an identifier in the user's home and sends a message to Google Analytics."""
-    code = "import aiface.models.openvino_runtime, sys; print([m for m in sys.modules if m.startswith('openvino_telemetry.')])"
+    code = "import aiface.models.openvino_runtime, sys\n"
+    code += "print([m for m in sys.modules if m.startswith('openvino_telemetry.')])"
     home = os.environ | {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=home, capture_output=True, text=True)
     assert (found.returncode, found.stdout, found.stderr) == (0, "[]\n", "")

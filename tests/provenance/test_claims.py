@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import av
 import numpy as np
@@ -13,6 +12,7 @@ from marked import TRAINED, save, xmp
 from PIL.ExifTags import Base
 
 from aiface.errors import DataError
+from aiface.paths import ROOT
 from aiface.provenance.claims import (
     ABSENCE,
     CLAIMS,
@@ -26,7 +26,6 @@ from aiface.provenance.claims import (
     read_provenance,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".tif": "image/tiff"}
 WEB_UI = "a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"

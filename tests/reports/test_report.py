@@ -2,7 +2,6 @@ import json
 import os
 import re
 from contextlib import ExitStack
-from html.parser import HTMLParser
 from pathlib import Path
 from unittest import mock
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import scene
 from clips import seconds, write_clip
+from pages import Page
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
@@ -32,29 +32,6 @@ from aiface.reports.wording import LIMITS, MEANING, NOT_PROOF, PLAIN, people_lin
 SCHEMA = json.loads((Path(aiface.__file__).parent / "reports/report.schema.json").read_text(encoding="utf-8"))
 STILL = ["data:image/jpeg;base64", "data:image/png;base64,"]  # the picture, the faces
 EVIL = "<img src=x onerror=alert(1)>.png"
-
-
-class Page(HTMLParser):
-    """What a browser would see: the tags with their attributes, and the text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.texts = [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-    @property
-    def text(self):
-        return re.sub(r"\s+", " ", "".join(self.texts))
-
-    @property
-    def sources(self):
-        return [attributes["src"][:22] for tag, attributes in self.tags if tag == "img"]
 
 
 def save(path, *people):

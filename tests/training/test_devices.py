@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +16,11 @@ from aiface.data.crop_sets import FIELDS, CropSet, _read_rows, prepare
 from aiface.data.folders import scan
 from aiface.errors import DataError, ModelError
 from aiface.io.files import write_csv
+from aiface.paths import ROOT
 from aiface.training.config import TrainConfig
 from aiface.training.devices import HOSTS, ONE, Devices, hosts, join
 from aiface.training.trainer import _standing
 
-ROOT = Path(__file__).parents[2]
 STRICT = [sys.executable, "-W", "error", "-W", "ignore:__array__ implementation:DeprecationWarning"]
 SCRIPT = str(ROOT / "tests" / "helpers" / "trained_together.py")
 TOLERANCE = 1e-5  # of losses about 0.7 and of weights: sums of the same numbers, in another order

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,13 +17,13 @@ from aiface.labels import AI, REAL
 from aiface.models.detector import load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import BACKBONES, FROM_SCRATCH
+from aiface.paths import ROOT
 from aiface.reports import figures as plots
 from aiface.training import trainer as training
 from aiface.training.config import Phase, TrainConfig
 from aiface.training.run_folder import load_arrays
 from aiface.training.trainer import train, validation_auc
 
-ROOT = Path(__file__).parents[2]
 SMALL = TrainConfig(
     init=FROM_SCRATCH, phases=(Phase(1, 1e-3, 48, False), Phase(2, 3e-3, 64), Phase(1, 1e-3, 48)),
     batch_size=4, steps_per_epoch=3, workers=1,
@@ -387,8 +386,8 @@ from aiface.training.trainer import train
 folder = sys.argv[1]
 config = TrainConfig(init="from-scratch", phases=(Phase(1, 1e-3, 32),), batch_size=2, steps_per_epoch=2, workers=1)
 import aiface.training.trainer
-import test_training
-aiface.training.trainer.build = test_training.tiny
+from benchmarks.soak.trainee import tiny
+aiface.training.trainer.build = tiny
 model, progress = train(config, CropSet(folder + "/crops"), folder + "/run", verbose=0)
 print(keras.backend.backend(), progress.epoch, progress.history[0]["loss"] > 0, "tensorflow" in sys.modules)
 """
@@ -397,7 +396,7 @@ print(keras.backend.backend(), progress.epoch, progress.history[0]["loss"] > 0, 
 def test_training_without_tensorflow(crops, tmp_path):
     (tmp_path / "crops").symlink_to(crops.folder)
     result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path), str(Path(__file__).parents[1] / "helpers")],
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path), str(ROOT / "tests" / "helpers")],
         capture_output=True, text=True, cwd=ROOT,
         env={"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

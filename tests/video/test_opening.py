@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,11 +26,10 @@ from clips import (
 )
 
 from aiface.errors import VideoError
+from aiface.paths import ROOT
 from aiface.video import decoding
 from aiface.video.opening import Frame, open_video, sample
 from aiface.video.prefetch import DEPTH
-
-ROOT = Path(__file__).parents[2]
 
 
 def threads():

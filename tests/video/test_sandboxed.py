@@ -4,7 +4,6 @@ import subprocess
 import sys
 import time
 from math import inf
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,9 @@ from clips import noise, seconds, text, write_clip
 
 from aiface.errors import VideoError
 from aiface.io import sandbox as child
+from aiface.paths import ROOT
 from aiface.video import sandboxed as isolated
 from aiface.video.opening import open_video, sample
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("rate", "count"), [(inf, 40), (10.0, 21), (3.0, 7)])

@@ -9,8 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import aiface
-from aiface.apps.cli.judge import DETECTOR
-from aiface.io.files import WEIGHTS
+from aiface.paths import DETECTOR, WEIGHTS
 
 PACKAGES = ("tensorflow", "keras", "openvino", "opencv-python-headless", "av", "numpy", "jax")
 EXTRAS = {"app": "gradio", "int8": "nncf", "provenance": "c2pa", "ray": "ray"}  # of pyproject.toml: what each brings

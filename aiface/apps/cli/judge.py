@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from aiface.io.files import WEIGHTS
+from aiface.paths import DETECTOR, WEIGHTS
 
 if TYPE_CHECKING:
     from aiface.reports.folder import Reports
 
-DETECTOR = WEIGHTS / "mobilenet_v2"
 EXAMPLES = """examples:
   python -m aiface analyze clip.mp4 photos/
   python -m aiface analyze "archive/**/*.mp4" --out judged     a report on each, and judged/index.html

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from aiface.io.files import WEIGHTS
+from aiface.paths import WEIGHTS
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

@@ -18,9 +18,10 @@ import cv2
 from aiface.analysis.pipeline import IMAGES_AT_ONCE, Analysis, Settings, analyze
 from aiface.errors import AifaceError, ClusterError
 from aiface.faces.finder import FaceFinder, load_finder
-from aiface.io.files import WEIGHTS, atomic_path, is_image
+from aiface.io.files import atomic_path, is_image
 from aiface.io.object_stores import fetched, is_store
 from aiface.models.detector import Detector, load_detector
+from aiface.paths import ROOT
 from aiface.reports.folder import Reports
 
 DEATHS = 3  # of workers, over one input, after which it is to blame
@@ -58,7 +59,7 @@ class Judge:
         return {"answers": [json.dumps(self.answer(name)) for name in names]}
 
     def answer(self, name: str) -> dict:
-        """What is told of an input, see `aiface.reports.folder.Reports.add`: judged now, or before by a worker that died."""
+        """What `Reports.add` tells of an input that was judged now, or before by a worker that died."""
         return self._reports.done(name) or self._judge(name)
 
     def _judge(self, name: str) -> dict:
@@ -143,7 +144,7 @@ def _map(names: Sequence[str], arguments: tuple) -> Iterator[dict]:
 
 def _places() -> Iterator[str]:
     """Where workers look for this package, besides where theirs is installed: a checkout, and what was set here."""
-    yield str(WEIGHTS.parent)
+    yield str(ROOT)
     yield from filter(None, [os.environ.get("PYTHONPATH")])
 
 

@@ -17,11 +17,11 @@ from aiface.apps.cli import info
 from aiface.apps.demo import read_parameters
 from aiface.data.crop_sets import CropSet
 from aiface.models.calibration import Calibration
+from aiface.paths import ROOT
 from aiface.training.devices import HOSTS
 
 KEYS = ["path", "verdict", "score", "people", "reasons", "error"]
 PERSON_KEYS = ["verdict", "score", "looks", "scored", "faces", "first_s", "last_s", "ai_intervals_s", "reasons"]
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

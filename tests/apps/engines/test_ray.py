@@ -10,24 +10,24 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import colours_on_ray
 import numpy as np
 import pytest
 import scene
 from colours_on_ray import POISON
+from mixed import index, mixed, reports_of
 from PIL import Image
 from scene import BLUE, RED, picture
-from test_index import ROOT, files, index, mixed, reports_of  # noqa: F401
 
 from aiface.analysis.pipeline import Settings
 from aiface.apps.engines import ray as ray_engine
 from aiface.errors import ClusterError, DataError
 from aiface.io import object_stores as stores
+from aiface.paths import ROOT
 from aiface.reports.folder import Reports, plan
 
-HELPERS = Path(__file__).parents[2] / "helpers"
+HELPERS = ROOT / "tests" / "helpers"
 PLACE = {"PYTHONPATH": str(HELPERS), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 SOON = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "8"}  # noticed that a node is gone
 START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats",
@@ -282,7 +282,7 @@ def by_path(rows):
     return sorted(rows, key=lambda row: row["path"])
 
 
-def test_it_answers_as_one_machine_does(files, tmp_path, command):  # noqa: F811
+def test_it_answers_as_one_machine_does(files, tmp_path, command):
     pictures(tmp_path / "store", 2)
     Image.new("RGB", (64, 64), POISON).save(tmp_path / "store" / "poison.png")
     store = (tmp_path / "store").as_uri()

@@ -2,15 +2,13 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pygame
 import pytest
 
 from aiface.apps.live.window import Window
-
-ROOT = Path(__file__).parents[3]
+from aiface.paths import ROOT
 
 
 @pytest.fixture(autouse=True)

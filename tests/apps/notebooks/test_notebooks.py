@@ -6,9 +6,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from aiface.apps.demo import ROOT, astronaut_clip, execute
+from aiface.apps.demo import astronaut_clip, execute
 from aiface.errors import AifaceError
 from aiface.models.detector import load_detector
+from aiface.paths import ROOT
 from aiface.video.opening import open_video
 
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")

@@ -18,12 +18,12 @@ from unittest import mock
 import pytest
 import scene
 from clips import seconds, text, write_clip
+from pages import Page
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scene import BETWEEN as MIXED
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from served import ROOT, free_port, served
-from test_report import Page
 
 from aiface.__main__ import main
 from aiface.analysis import verdict
@@ -390,7 +390,8 @@ def test_without_gradio(monkeypatch, capsys):
 
 
 def test_importing_it_takes_no_gradio():
-    code = "import sys, aiface.apps.cli.app, aiface.apps.web.page; print(sorted({'gradio', 'tensorflow', 'keras'} & set(sys.modules)))"
+    code = "import sys, aiface.apps.cli.app, aiface.apps.web.page\n"
+    code += "print(sorted({'gradio', 'tensorflow', 'keras'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

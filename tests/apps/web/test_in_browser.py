@@ -11,7 +11,7 @@ from served import free_port, served
 
 from aiface.apps.demo import astronaut_clip
 from aiface.faces.finder import YUNET_FILE
-from aiface.io.files import WEIGHTS
+from aiface.paths import WEIGHTS
 from aiface.provenance.claims import ABSENCE
 from aiface.reports.wording import NOT_PROOF
 

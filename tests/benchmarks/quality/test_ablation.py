@@ -8,10 +8,10 @@ import pytest
 
 from aiface.data.crop_sets import CropSet, prepare
 from aiface.faces.finder import load_finder
-from aiface.io.files import WEIGHTS
 from aiface.labels import AI, REAL
 from aiface.models.calibration import Calibration
 from aiface.models.network import BACKBONES, build, predict_logits
+from aiface.paths import WEIGHTS
 from aiface.training.trainer import train
 from benchmarks.quality import ablation
 from benchmarks.quality.ablation import ROWS, Row, config, decisions, markdown, measure, overall

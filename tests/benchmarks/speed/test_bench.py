@@ -1,6 +1,5 @@
 import ast
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -9,9 +8,10 @@ import pytest
 
 from aiface.models.keras_import import keras
 from aiface.models.network import build
+from aiface.paths import ROOT
 from aiface.video.opening import open_video
 from benchmarks.scenes import RATE, Broadcast, repeat_clip, write_clip
-from benchmarks.speed import clip_speed, clocks
+from benchmarks.speed import clip_speed
 from benchmarks.speed.bench import to_markdown
 from benchmarks.speed.clocks import Row, Spread, Turns, at_least, at_most
 from benchmarks.speed.roofline import flops
@@ -109,7 +109,6 @@ def test_the_page_names_what_was_met_and_missed():
     assert "not measured" in to_markdown(about | {"rows": rows, "clips": []})
 
 
-ROOT = Path(clocks.__file__).parents[3]
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path.read_text(encoding="utf-8")
     for path in (ROOT / "benchmarks").rglob("*.py")

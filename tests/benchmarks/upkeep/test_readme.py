@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from aiface.io.files import WEIGHTS
+from aiface.paths import WEIGHTS
 from benchmarks.upkeep.readme import README, rewritten
 
 BUNDLES = sorted(path.parent for path in WEIGHTS.glob("*/card.json"))
