@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import struct
-import tempfile
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,15 +46,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-    temporary = Path(name)
+        temporary = _new_file(path)
     try:
         with _naming(path, FULL):
             yield temporary
         with _naming(path), open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -75,10 +72,13 @@ def _naming(path: Path, only: Container[int] | None = None) -> Iterator[None]:
         ) from error
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _new_file(path: Path) -> Path:
+    """An empty file beside `path`. Unlike mkstemp's it has the mode that the system gives any: others may read it."""
+    while True:
+        temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+        with suppress(FileExistsError):
+            temporary.touch(exist_ok=False)
+            return temporary
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -79,14 +79,24 @@ def test_atomic_path_leaves_all_as_it_was(tmp_path, error, old):
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_atomic_path_follows_the_umask(tmp_path, umask, mode):
+def test_atomic_path_follows_the_umask(tmp_path, monkeypatch, umask, mode):
     before = os.umask(umask)
     try:
-        write_text(tmp_path / "a.txt", "a")
-        assert os.umask(umask) == umask  # and leaves it as it is
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", None)  # it is the process's: other threads make files meanwhile
+            write_text(tmp_path / "a.txt", "a")
     finally:
         os.umask(before)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
+
+
+def test_atomic_path_takes_nobody_elses_name(tmp_path, monkeypatch):
+    tokens = iter(["taken", "taken", "free"])
+    monkeypatch.setattr("aiface.io.files.secrets.token_hex", lambda size: next(tokens))
+    (tmp_path / ".a-taken.txt").write_text("another's")
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        assert temporary.name == ".a-free.txt"
+    assert (tmp_path / ".a-taken.txt").read_text() == "another's"
 
 
 def test_text_is_utf8(tmp_path):
