@@ -4,6 +4,7 @@ Flat, because Grad-CAM on nested models breaks after a reload; preprocessing ins
 one is the commonest way to ruin a detector. Input is RGB uint8, output the logit of P(AI) in float32.
 """
 
+import json
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from aiface.errors import ModelError
 from aiface.faces.crop import CROP_SIZE
 from aiface.io.files import sha256
 from aiface.models.keras_import import keras
-from aiface.models.vetting import vet_weights
+from aiface.models.vetting import network_fault, vet_weights
 from aiface.paths import WEIGHTS
 
 FROM_SCRATCH = "from-scratch"
@@ -55,15 +56,22 @@ def build(backbone: str, size: int = CROP_SIZE, dropout: float = 0.2, policy: st
     """A detector with random weights: uint8 `(n, size, size, 3)` RGB in, float32 `(n, 1)` logit of P(AI) out.
 
     `policy` is a Keras dtype policy such as "mixed_bfloat16"; preprocessing and logit are float32 under any.
-    Raises `ModelError` for an unknown `backbone`.
+    Raises `ModelError` for an unknown `backbone`, and for one that, trained and saved, could not be loaded again.
     """
     kind = _backbone(backbone)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        return _graph(backbone, kind, size, dropout)
+        model = _graph(backbone, kind, size, dropout)
     finally:
         keras.config.set_dtype_policy(before)
+    axes = {length for weight in model.weights for length in weight.shape}
+    if fault := network_fault(json.loads(model.to_json()), axes):
+        raise ModelError(
+            f"{backbone}: expected a backbone whose network can be loaded again, found {fault}; "
+            "take another, or see that the layer can do no harm and add it to LAYERS in aiface/models/vetting.py"
+        )
+    return model
 
 
 def _graph(name: str, kind: Backbone, size: int, dropout: float) -> keras.Model:

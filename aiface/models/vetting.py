@@ -23,8 +23,8 @@ MOST_OBJECTS = 100_000  # in an HDF5 file
 LONGEST = 16_384  # along an axis of a weight
 LAYERS = {
     "Activation", "Add", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Dense", "DepthwiseConv2D",
-    "Dropout", "GlobalAveragePooling2D", "InputLayer", "MaxPooling2D", "Multiply", "Normalization", "ReLU", "Rescaling",
-    "Reshape", "SeparableConv2D", "ZeroPadding2D",
+    "Dropout", "Flatten", "GlobalAveragePooling2D", "InputLayer", "LeakyReLU", "MaxPooling2D", "Multiply",
+    "Normalization", "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "ZeroPadding2D",
 }  # fmt: skip
 PLAIN = {"keras", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations"}
 SIZES = ("units", "filters", "kernel_size")  # in a layer's settings, of which its weights have the shape
@@ -39,12 +39,19 @@ def vet_network(path: Path) -> None:
                 raise DataError(f"expected the parts {', '.join(sorted(PARTS))}, found a difference: {sorted(names)}")
             config = json.loads(archive.read("config.json"))
             axes = vet_weights(io.BytesIO(archive.read("model.weights.h5")), path)
-        for fault in _faults(config, axes):
+        if fault := network_fault(config, axes):
             raise DataError(fault)
     except (DataError, OSError, ValueError, RecursionError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise ModelError(
             f"{path}: expected a network of plain layers, found another thing ({error}); don't load it elsewhere either"
         ) from None
+
+
+def network_fault(config: object, axes: set[int]) -> str | None:
+    """Why a network of this configuration, whose weights have `axes` of these lengths, would not be loaded, if so."""
+    if max(axes, default=0) > LONGEST:
+        return f"weights with an axis of {max(axes)}, over {LONGEST}"
+    return next(_faults(config, axes), None)
 
 
 def vet_weights(file: str | Path | BinaryIO, path: str | Path) -> set[int]:
@@ -105,10 +112,15 @@ def _faults(config: object, axes: set[int]) -> Iterator[str]:
         name, module = config["class_name"], config.get("module")
         plain = module in PLAIN or (module is None and name == "__keras_tensor__")
         if not (plain or (module == "keras.layers" and name in LAYERS) or name == "Functional"):
-            yield f"{module}.{name}, which is none of its layers"
+            yield f"{_described(config)}, which is none of the layers that it may have"
         yield from _size_faults(config, axes)
     for entry in config.values():
         yield from _faults(entry, axes)
+
+
+def _described(config: dict) -> str:
+    settings, kind = config.get("config"), f"{config.get('module')}.{config['class_name']}"
+    return f"{settings['name']}, a {kind}" if isinstance(settings, dict) and "name" in settings else kind
 
 
 def _size_faults(config: dict, axes: set[int]) -> Iterator[str]:

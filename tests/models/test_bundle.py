@@ -17,7 +17,7 @@ from aiface.io.files import sha256
 from aiface.models import bundle as bundle_module
 from aiface.models.bundle import load_network, round_to_half, save_bundle
 from aiface.models.keras_import import keras
-from aiface.models.network import build, predict_logits
+from aiface.models.network import BACKBONES, build, predict_logits
 from aiface.paths import ROOT
 
 
@@ -57,6 +57,16 @@ def test_densenet_is_stored_in_half_precision_and_any_keras_opens_it(tmp_path):
     assert {weight.dtype for weight in plain.weights if "seed" not in weight.name} == {"float32"}
     expected = np.asarray(source.predict_on_batch(images))
     np.testing.assert_allclose(np.asarray(plain.predict_on_batch(images)), expected, atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_every_backbone_comes_back_from_its_bundle(tmp_path, name):
+    keras.utils.set_random_seed(0)
+    source = build(name)
+    round_to_half(source)
+    loaded = load_network(save_bundle(source, tmp_path / name, CALIBRATION, {}, {}))
+    assert loaded.name == name
+    np.testing.assert_array_equal(predict_logits(loaded, [crops(2)]), predict_logits(source, [crops(2)]))
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import functools
+
 import h5py
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from aiface.models.keras_import import keras
 from aiface.models.network import (
     BACKBONES,
     FROM_SCRATCH,
+    Backbone,
     build,
     initialise,
     predict_logits,
@@ -111,6 +114,48 @@ def test_the_policy_is_restored_after_an_error():
     with pytest.raises(ValueError, match="Negative dimensions"):
         build("mobilenet_v2", -1, policy="mixed_bfloat16")
     assert keras.config.dtype_policy().name == "float32"
+
+
+# What could not be loaded again is not built
+
+
+class LayerScale(keras.layers.Layer):
+    """A layer of another's making."""
+
+    def call(self, x):
+        return x
+
+
+def of(*layers):
+    """A backbone of these layers, which stands in for one of Keras's."""
+
+    def made(include_top, weights, input_tensor):
+        image = keras.utils.get_source_inputs(input_tensor)[0]
+        return keras.Model(image, functools.reduce(lambda x, layer: layer(x), layers, input_tensor))
+
+    return Backbone(made, (0.5,) * 3, (0.5,) * 3, "", "")
+
+
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [  # ConvNeXt has the first two
+        ([keras.layers.LayerNormalization(name="stem_norm")], r"stem_norm, a keras\.layers\.LayerNormalization"),
+        ([LayerScale(name="scale")], r"scale, a .*\.LayerScale"),
+        ([keras.layers.Conv2D(2, 1), keras.layers.Lambda(lambda x: x, name="code")], r"code, a keras\.layers\.Lambda"),
+        ([keras.layers.Conv2D(20_000, 1)], "an axis of 20000, over 16384"),
+    ],
+)
+def test_what_loading_would_refuse_building_refuses_and_names(monkeypatch, layers, found):
+    monkeypatch.setitem(BACKBONES, "other", of(*layers))
+    with pytest.raises(
+        ModelError, match=f"other: expected a backbone whose network can be loaded again, found.* {found}"
+    ):
+        build("other", SIZE)
+
+
+def test_other_backbones_of_known_layers_can_be_built(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "other", of(keras.layers.Conv2D(4, 3), keras.layers.ReLU()))
+    assert build("other", SIZE).name == "other"
 
 
 # First weights
