@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import struct
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +27,6 @@ PLAUSIBLE = 10_000_000  # pixels: a picture with more takes a byte for each 100,
 PIXELS_A_BYTE = 100
 STRIP = 256  # rows
 MOST_TAGS = 1000  # of a TIFF; cameras and scanners write some dozens
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or raises before read_image can say what to do
 
 
 def sha256(path: str | Path) -> str:
@@ -122,35 +121,54 @@ def folder_name(path: str | Path) -> str:
 def open_image(file: str | Path | BinaryIO) -> Image.Image:
     """An image in one of FORMATS as Pillow opens it, its pixels not yet read.
 
-    Raises what Pillow raises, and `DataError` for a TIFF that claims over MOST_TAGS tags: Pillow looks each one up,
-    twice, before anything else can be asked.
+    As `Image.open`, but for its limit on pixels: that is the whole process's, and warns or raises before `check_size`
+    can say what to do. Raises what Pillow raises, and `DataError` for a TIFF that claims over MOST_TAGS tags: Pillow
+    looks each one up, twice, before anything else can be asked.
     """
     if isinstance(file, str | Path):
         with open(file, "rb") as opened:
-            _check_tags(opened)
+            head = _head(opened)
     else:
-        _check_tags(file)
+        head = _head(file)
+    for name in FORMATS:
+        if name not in Image.OPEN:
+            Image.init()
+        factory, accepts = Image.OPEN[name]
+        if accepts(head) is True:  # else False, or why it can't be read here
+            with suppress(SyntaxError, IndexError, TypeError, struct.error):  # as Image.open takes for none of these
+                return _opened(factory, file)
+    raise UnidentifiedImageError(f"cannot identify image file {file!r}")
+
+
+def _opened(factory: Callable[..., Image.Image], file: str | Path | BinaryIO) -> Image.Image:
+    if not isinstance(file, str | Path):
         file.seek(0)
-    return Image.open(file, formats=FORMATS)
+    try:
+        return factory(file, None)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # GIF and WebP look themselves
+        name = file if isinstance(file, str | Path) else file.name
+        raise DataError(f"{name}: expected an image of usual size, found: {error}; scale it down first") from None
 
 
-def _check_tags(file: BinaryIO) -> None:
-    """TIFF 6.0, section 2: the order of bytes, 42, and where the first directory lies, whose number of tags is first.
+def _head(file: BinaryIO) -> bytes:
+    """The first 16 bytes; raises `DataError` for a TIFF of too many tags.
 
+    TIFF 6.0, section 2: the order of bytes, 42, and where the first directory lies, whose number of tags is first.
     BigTIFF has 43, and eight bytes where these have four and two.
     """
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 16 or not {42, 43} & set(head[2:4]):
-        return
+        return head
     place, number = ((8, "Q"), "Q") if 43 in head[2:4] else ((4, "I"), "H")
     (offset,) = struct.unpack_from(order + place[1], head, place[0])
     if offset >= file.seek(0, os.SEEK_END):
-        return
+        return head
     file.seek(offset)
     found = file.read(struct.calcsize(number))
     if len(found) == struct.calcsize(number) and (tags := struct.unpack(order + number, found)[0]) > MOST_TAGS:
         raise DataError(f"{file.name}: expected at most {MOST_TAGS} tags, found {tags} claimed; save the picture anew")
+    return head
 
 
 def read_image(path: str | Path) -> np.ndarray:

@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -328,6 +330,39 @@ def test_50_megapixels_are_not_too_many(tmp_path):
     grain = np.random.default_rng(0).integers(0, 2, (5000, 10_000), np.uint8)
     Image.fromarray(grain * 255).convert("1").save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_image(tmp_path / "a.png")[..., 0] // 255, grain)
+
+
+LIMITED = """
+from PIL import Image
+before = Image.MAX_IMAGE_PIXELS
+import aiface.provenance.tags, aiface.apps.web.uploads
+print(Image.MAX_IMAGE_PIXELS == before > 0)
+"""
+
+
+def test_the_limit_of_pillow_is_as_it_was():
+    found = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, cwd=WEIGHTS.parent)
+    assert found.stdout == "True\n", found.stderr
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "webp", "bmp"])  # of a TIFF Pillow looks at each part too
+def test_a_limit_that_another_sets_holds_for_that_one(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (64, 1024)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 1024 - 1)
+    assert read_image(path).shape == (1024, 64, 3)
+    with pytest.raises(Image.DecompressionBombWarning):
+        Image.open(path)
+
+
+def test_a_gif_whose_picture_is_larger_than_its_screen(tmp_path, monkeypatch):
+    content = bytearray(encoded("GIF"))
+    content[6:10] = struct.pack("<HH", 1, 1)
+    (tmp_path / "a.gif").write_bytes(content)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match=r"expected an image of usual size, found: .*; scale it down first") as caught:
+        read_image(tmp_path / "a.gif")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.gif'}: ")
 
 
 def test_a_folder_is_no_image(tmp_path):
