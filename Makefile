@@ -1,17 +1,17 @@
 # make demo [VIDEO=clip.mp4]   judge a clip: environment, fetching, notebook, report
 # make test                    every test that needs no GPU
-# make evaluate [DATA="..."] [CLIPS=...]  docs/RESULTS.md and docs/MODEL_CARD.md anew, from the default detector on
+# make evaluate [DATA="..."] [CLIPS=...]  docs/measured/RESULTS.md and docs/measured/MODEL_CARD.md anew, from the default detector on
 #                              these sets of pictures and clips, and the bars that it has to clear; then the same of
-#                              the other one in docs/densenet121, without curves
-# make ablation [DATA="..."]   docs/ABLATION.md anew: what each step of the recipe buys, in short trainings
-# make bench [MINUTES=60]      docs/BENCHMARKS.md anew: speed, memory, live; MINUTES is the long clip's length
-# make soak [ONLY="images ..."]  hours of damaged files, kills and endless streams: docs/RELIABILITY.md anew
+#                              the other one in docs/measured/densenet121, without curves
+# make ablation [DATA="..."]   docs/measured/ABLATION.md anew: what each step of the recipe buys, in short trainings
+# make bench [MINUTES=60]      docs/measured/BENCHMARKS.md anew: speed, memory, live; MINUTES is the long clip's length
+# make soak [ONLY="images ..."]  hours of damaged files, kills and endless streams: docs/measured/RELIABILITY.md anew
 # make docs [RECIPE=recipes/X.yaml]  both notebooks as pages in docs/build, train.ipynb executed if a recipe is named;
 #                              the README's picture, docs/example.png, anew
 # make lint                    the code's style, and that a package imports only from packages before it
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
 # make lock                    requirements.txt anew from requirements.in and pyproject.toml, and the lock of what make supply runs
-# make supply                  docs/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
+# make supply                  docs/measured/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
 # make test-extras             the tests of what is optional too (web app, Ray, content credentials), in an environment
 #                              of their own
 PYTHON ?= python3
@@ -20,7 +20,7 @@ OUT ?= output
 DATA ?= ../shared/data/faces140k ../shared/data/wild ../shared/data/deepfake
 CLIPS ?= ../shared/data/clips
 CROPS ?= data/crops-all
-DOCS ?= docs
+DOCS ?= docs/measured
 MINUTES ?= 10
 ONLY ?=
 RECIPE ?=

@@ -1,4 +1,4 @@
-"""`make ablation`: what each step of the recipe buys, and others' designs on the same data, into docs/ABLATION.md.
+"""`make ablation`: what each step of the recipe buys, and others' designs on the same data, into docs/measured/ABLATION.md.
 
 Each row is a short training of its own (a run folder below `runs/ablation`, resumable) with the same number of pictures
 seen, measured on the test splits. Nothing is chosen by these figures.
@@ -29,7 +29,7 @@ from aiface.models.calibration import AI_RATE, Calibration, fit
 from aiface.models.detector import load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import BACKBONES, predict_logits
-from aiface.paths import DETECTOR
+from aiface.paths import DETECTOR, ROOT
 from aiface.training.config import Phase, TrainConfig
 from aiface.training.trainer import train
 from benchmarks.quality.evaluate import PAIR, STRENGTHS
@@ -141,7 +141,7 @@ def decisions(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) 
 
 
 def markdown(result: dict) -> str:
-    """docs/ABLATION.md."""
+    """docs/measured/ABLATION.md."""
     rows = {row["name"]: row for row in result["rows"]}
     sets = list(result["rows"][0]["auc"])
     columns = ["real called AI", "decided", "error among them", "ECE"]
@@ -233,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crops", help="shards made by python -m aiface prepare, with train, valid and test")
     parser.add_argument("--runs", default="runs/ablation", type=Path)
-    parser.add_argument("--out", default="docs", type=Path)
+    parser.add_argument("--out", default=ROOT / "docs" / "measured", type=Path)
     parser.add_argument("--init", default="imagenet", help="imagenet, or a file of mobilenet_v2 weights")
     parser.add_argument("--epochs", default=EPOCHS, type=int)
     parser.add_argument("--steps", default=STEPS, type=int)

@@ -31,7 +31,7 @@ from aiface.paths import ROOT, WEIGHTS
 PAIR = ("faces140k", "wild")  # the sets that are pooled for calibration and degradations
 STRENGTHS = {"JPEG quality": 30, "blur sigma": 2, "scaled down to": 128, "noise sigma": 10, "H.264 crf": 35}
 SPOILS = {kind: {strength: CURVES[kind][strength]} for kind, strength in STRENGTHS.items()}
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "measured"
 REFERENCE = "reference recipe"  # as `benchmarks.quality.ablation` names it
 NOT_MEASURED = "not measured"
 BARS_TEXT = (
@@ -225,7 +225,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure a detector and hold it against the project's bars.")
     parser.add_argument("detector", metavar="BUNDLE", help="a detector's folder")
     parser.add_argument("data", nargs="+", metavar="DATA", help="sets as python -m aiface evaluate takes them")
-    parser.add_argument("--out", type=Path, default=DOCS, metavar="FOLDER", help="for all pages (default docs)")
+    parser.add_argument(
+        "--out", type=Path, default=DOCS, metavar="FOLDER", help="for all pages (default docs/measured)"
+    )
     parser.add_argument("--ablation", type=Path, default=DOCS / "ablation.json", metavar="FILE",
                         help="what make ablation wrote, for the reference recipe's figures")  # fmt: skip
     parser.add_argument("--no-curves", action="store_true", help="leave out all degradations that no bar asks for")

@@ -1,1 +1,1 @@
-"""What `make soak` does for hours, and `make test` in short: see `docs/RELIABILITY.md`."""
+"""What `make soak` does for hours, and `make test` in short: see `docs/measured/RELIABILITY.md`."""

@@ -1,4 +1,4 @@
-"""`make soak`: hours of damaged files, kills and endless streams, and docs/RELIABILITY.md from what came of them.
+"""`make soak`: hours of damaged files, kills and endless streams, and docs/measured/RELIABILITY.md from what came of them.
 
     python -m benchmarks.soak [--only images videos ...] [--share 0.01]
 
@@ -104,7 +104,7 @@ def outcomes(said: str) -> tuple[int, int]:
 
 
 def to_markdown(found: Mapping) -> str:
-    """docs/RELIABILITY.md: a row at least for each promise, be it measured or not."""
+    """docs/measured/RELIABILITY.md: a row at least for each promise, be it measured or not."""
     known = {name: (promise, f"`make soak` ({name})") for name, (_, _, promise) in PARTS.items()}
     known |= {promise: (promise, _target(command)) for promise, command in TESTS.items()}
     none = {"rows": [{"measure": "", "found": f"{NOT_MEASURED} yet", "asked": "", "met": None}]}
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Does it withstand what strangers and accidents do?")
     parser.add_argument("--only", nargs="+", choices=(*PARTS, "tests"), default=(*PARTS, "tests"))
     parser.add_argument("--share", type=float, default=1.0, help="of each count (default 1)")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured")
     options = parser.parse_args()
     kept = options.out / "reliability.json"
     found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}

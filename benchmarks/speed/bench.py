@@ -1,4 +1,4 @@
-"""`make bench`: how fast, how steady and how large, everything in one run, into docs/BENCHMARKS.md.
+"""`make bench`: how fast, how steady and how large, everything in one run, into docs/measured/BENCHMARKS.md.
 
     python -m benchmarks.speed.bench weights/mobilenet_v2 --clips ../shared/data/clips --crops data/crops-all
 
@@ -60,7 +60,7 @@ def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: floa
 
 
 def to_markdown(result: Mapping) -> str:
-    """docs/BENCHMARKS.md."""
+    """docs/measured/BENCHMARKS.md."""
     rows = [[row["measure"], row["found"], row["asked"], MARK[row["met"]]] for row in result["rows"]]
     clips = markdown_table(
         ["clip", "from the best moments", "from every look", "faces scored", "of looks"], result["clips"]
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="a set of labelled clips, to compare verdicts on")
     parser.add_argument("--crops", type=Path, help="what `prepare` made, for the INT8 version")
     parser.add_argument("--minutes", type=float, default=10, help="length of the long clip (default 10; the bar: 60)")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured")
     options = parser.parse_args()
     crops = CropSet(options.crops) if options.crops else None
     result = bench(options.detector, options.clips, crops, options.minutes)

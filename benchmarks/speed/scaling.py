@@ -1,4 +1,4 @@
-"""What judging an archive costs on one core, how far that multiplies, and how training is shared: docs/SCALING.md.
+"""What judging an archive costs on one core, how far that multiplies, and how training is shared: docs/measured/SCALING.md.
 
     python -m benchmarks.speed.scaling --out docs
 
@@ -321,7 +321,7 @@ def rows(found: Mapping) -> list[Row]:
 
 
 def to_markdown(result: Mapping) -> str:
-    """docs/SCALING.md."""
+    """docs/measured/SCALING.md."""
     found = result["found"]
     figures = [[row["measure"], row["found"], row["asked"], MARK[row["met"]]] for row in result["rows"]]
     hour, million = found["hour"], found["million"]
@@ -405,7 +405,7 @@ inputs. Bytes: {"; ".join(f"{what} {text}" for what, text in size.items())}.
 def main() -> None:
     """Measure, print, and write SCALING.md and scaling.json."""
     parser = argparse.ArgumentParser(description="What an archive costs, and how far that multiplies.")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured")
     options = parser.parse_args()
     found = scaling()
     table = rows(found)

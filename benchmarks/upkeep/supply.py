@@ -2,7 +2,7 @@
 
     python -m benchmarks.upkeep.supply [--out docs]
 
-writes docs/LICENCES.md and asks PyPI's list of vulnerabilities through pip-audit, which `make supply` installs apart,
+writes docs/measured/LICENCES.md and asks PyPI's list of vulnerabilities through pip-audit, which `make supply` installs apart,
 in .venv-tools. The exit code is 0 only if all may be used and PyPI knows of no hole; where it can't be asked, 1.
 """
 
@@ -86,7 +86,7 @@ def may_be_used(licence: str) -> bool:
 
 
 def to_markdown(found: list[Requirement]) -> str:
-    """docs/LICENCES.md."""
+    """docs/measured/LICENCES.md."""
     here = [entry for entry in found if entry.licence is not None]
     others = [f"{entry.name} {entry.version}" for entry in found if entry.licence is None]
     return f"""# Licences of what aiface needs
@@ -147,5 +147,5 @@ def main(out: Path) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="May we use what we need, and is it sound?")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured")
     sys.exit(main(parser.parse_args().out))

@@ -53,7 +53,7 @@ def test_all_that_is_installed_may_be_used():
 
 def test_the_list_of_licences_is_of_this_lock():
     """Else run `make supply`."""
-    page = (ROOT / "docs" / "LICENCES.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "measured" / "LICENCES.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| ([\w.-]+) \| (\d\S*) \|", page, re.MULTILINE)
     others = re.findall(r"([\w.-]+) (\d\S*?)[,.](?=\s)", page.partition("wrote this: ")[2])
     assert sorted(listed + others) == sorted((entry.name, entry.version) for entry in locked())
