@@ -18,16 +18,21 @@ from aiface.labels import NAMES, label_of_folder
 SPLITS = ("train", "valid", "test")
 _SPLIT_FOLDERS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 _SOURCE = re.compile(r"([A-Za-z][A-Za-z0-9]*)_\d+$")
+_FRAME = re.compile(r"([A-Za-z][A-Za-z0-9]*_\d{3})\d{2}$")  # of a clip: SOURCE_CCCFF
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture: where it lies, what it is (REAL or AI), its split ("" if none) and where it came from."""
+    """One picture: where it lies, what it is (REAL or AI), its split ("" if none), where it came from and in which set.
+
+    set: the folder that was scanned.
+    """
 
     path: Path
     label: int
     split: str
     source: str
+    set: str = ""
 
 
 def scan(root: str | Path) -> list[Item]:
@@ -60,7 +65,8 @@ def _item(path: Path, root: Path) -> Item | None:
         return None
     split = next((_SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in _SPLIT_FOLDERS), "")
     match = _SOURCE.match(path.stem)
-    return Item(path, label, split, match[1].lower() if match else root.resolve().name)
+    name = root.resolve().name
+    return Item(path, label, split, match[1].lower() if match else name, str(root))
 
 
 def _check_classes(items: Sequence[Item], root: Path) -> None:
@@ -87,25 +93,28 @@ def scan_all(roots: Iterable[str | Path]) -> list[Item]:
 def with_validation(
     items: Sequence[Item], fraction: float = 0.1, sources: Sequence[str] = (), seed: int = 0
 ) -> list[Item]:
-    """Cut a validation split from `train` where a source has none; a test split is never touched.
+    """Cut a validation split from `train` where a set has none; a test split is never touched.
 
-    Whole `sources` go to validation, to show what generalises; of every other source without a `valid` split a
-    `fraction` goes, picked by a hash of the file's name, so that the same name (a video's id, say) never stands on
-    both sides, whichever class it is in and in whatever order files are read. Items without a split count as train.
+    Whole `sources` go to validation, to show what generalises. A set with a `valid` split of its own is else taken as
+    it is; of the others a `fraction` goes, picked by a hash of the file's name, so that the same name (a video's id,
+    say) never stands on both sides, whichever class it is in and in whatever order files are read. Frames of one clip,
+    which are nearly the same, go together: of names such as `SOURCE_CCCFF`, clip and frame, `SOURCE_CCC` counts. Items
+    without a split count as train.
     """
-    have = {item.source for item in items if item.split == "valid"}
+    have = {item.set for item in items if item.split == "valid"}
     cut = []
     for item in items:
         if item.split in ("", "train"):
-            held = item.source in sources or (item.source not in have and _share(item, seed) < fraction)
+            held = item.source in sources or (item.set not in have and _share(item, seed) < fraction)
             item = replace(item, split="valid" if held else "train")
         cut.append(item)
     return cut
 
 
 def _share(item: Item, seed: int) -> float:
-    """A number in [0, 1) that depends on the file's name and the seed alone."""
-    digest = hashlib.sha256(f"{seed}:{item.path.stem}".encode()).digest()
+    """A number in [0, 1) that depends on the file's name, or its clip's, and the seed alone."""
+    frame = _FRAME.match(item.path.stem)
+    digest = hashlib.sha256(f"{seed}:{frame[1] if frame else item.path.stem}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 

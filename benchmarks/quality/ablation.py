@@ -1,4 +1,4 @@
-"""`make ablation`: what each step of the recipe buys, and others' designs on the same data, into docs/measured/ABLATION.md.
+"""`make ablation`: what each step of the recipe buys, beside others' designs: docs/measured/ABLATION.md.
 
 Each row is a short training of its own (a run folder below `runs/ablation`, resumable) with the same number of pictures
 seen, measured on the test splits. Nothing is chosen by these figures.

@@ -1,4 +1,4 @@
-"""`make soak`: hours of damaged files, kills and endless streams, and docs/measured/RELIABILITY.md from what came of them.
+"""`make soak`: hours of damaged files, kills and endless streams: docs/measured/RELIABILITY.md.
 
     python -m benchmarks.soak [--only images videos ...] [--share 0.01]
 

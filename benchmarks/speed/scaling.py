@@ -1,4 +1,4 @@
-"""What judging an archive costs on one core, how far that multiplies, and how training is shared: docs/measured/SCALING.md.
+"""What an archive costs on one core, how that multiplies, how training is shared: docs/measured/SCALING.md.
 
     python -m benchmarks.speed.scaling --out docs
 

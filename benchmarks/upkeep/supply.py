@@ -1,9 +1,9 @@
 """`make supply`: under which licences the locked requirements come, and what holes are known in them.
 
-    python -m benchmarks.upkeep.supply [--out docs]
+    python -m benchmarks.upkeep.supply [--out docs/measured]
 
-writes docs/measured/LICENCES.md and asks PyPI's list of vulnerabilities through pip-audit, which `make supply` installs apart,
-in .venv-tools. The exit code is 0 only if all may be used and PyPI knows of no hole; where it can't be asked, 1.
+writes docs/measured/LICENCES.md and asks PyPI's list of vulnerabilities through pip-audit, which `make supply` installs
+apart, in .venv-tools. The exit code is 0 only if all may be used and PyPI knows of no hole; where it can't be asked, 1.
 """
 
 import argparse

@@ -147,7 +147,7 @@ def test_a_picture_that_two_trees_hold_is_named_by_the_first(tmp_path):
 
 def items_of(count, split="train", source="set", stem="{:05}"):
     return [
-        Item(Path(source, split, name, stem.format(index) + ".jpg"), label, split, source)
+        Item(Path(source, split, name, stem.format(index) + ".jpg"), label, split, source, set=source)
         for name, label in (("real", REAL), ("fake", AI))
         for index in range(count)
     ]
@@ -183,6 +183,26 @@ def test_the_same_name_never_stands_on_both_sides():
     assert {"train", "valid"} == set().union(*sides.values())
 
 
+def test_frames_of_a_clip_go_together():
+    frames = [f"web_{clip:03}{frame:02}" for clip in range(60) for frame in range(8)]
+    cut = with_validation(
+        [Item(Path("set", "real", name + ".jpg"), REAL, "train", "web", "set") for name in frames], 0.3
+    )
+    sides = {}
+    for item in cut:
+        sides.setdefault(item.path.stem[:-2], set()).add(item.split)
+    assert all(len(side) == 1 for side in sides.values())
+    assert {"train", "valid"} == set().union(*sides.values())
+
+
+def test_the_picks_are_those_of_the_crops_made_so_far():
+    """Crops and bundles made before stay comparable: numbers of another length, and bare ones, are no frames."""
+    for stem, picked in (("web_{:04}", ["0000", "0017", "0024"]), ("{:05}", ["00008", "00014", "00018", "00022"])):
+        cut = with_validation(items_of(30, stem=stem))
+        found = [i.path.stem.removeprefix("web_") for i in cut if i.split == "valid" and i.label == REAL]
+        assert found == picked
+
+
 def test_the_test_split_is_never_touched():
     items = items_of(200, "test") + items_of(200, "test", source="held")
     assert with_validation(items, 0.9, sources=("held",)) == items
@@ -194,6 +214,19 @@ def test_an_existing_validation_split_is_kept():
     kept = [item for item in cut if item.source == "set"]
     assert kept == [item for item in items if item.source == "set"]
     assert any(item.split == "valid" for item in cut if item.source == "other")
+
+
+def test_a_set_with_a_validation_split_is_taken_as_it_is(tmp_path):
+    """Whatever its sources: none of its `train` goes to validation."""
+    for split, source in (("train", "a"), ("valid", "b")):
+        for name in ("real", "fake"):
+            for number in range(40):
+                path = tmp_path / split / name / f"{source}_{number:04}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+    items = scan(tmp_path)
+    assert with_validation(items, 0.5) == items
+    assert {item.split for item in items if item.source == "a"} == {"train"}
 
 
 @pytest.mark.parametrize("has_valid", [False, True])
