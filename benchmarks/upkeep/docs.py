@@ -17,11 +17,13 @@ from nbconvert import HTMLExporter
 from PIL import Image
 
 from aiface.analysis.pipeline import Settings, analyze_video
-from aiface.apps.demo import ROOT, astronaut_clip, execute, read_parameters
+from aiface.apps.demo import astronaut_clip
+from aiface.apps.notebooks.runner import execute, read_parameters
 from aiface.drawing import png
 from aiface.faces.finder import load_finder
 from aiface.io.files import atomic_path, write_text
 from aiface.models.detector import Detector, load_detector
+from aiface.paths import ROOT
 from aiface.reports import figures as plots
 from aiface.reports.overlay import draw, people_at
 from aiface.video.opening import open_video

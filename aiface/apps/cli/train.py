@@ -96,7 +96,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from aiface.apps.demo import execute, read_parameters
+    from aiface.apps.notebooks.runner import execute, read_parameters
     from aiface.training.devices import hosts
 
     parameters, out, place = read_parameters("train.ipynb", options.recipe, options.set), Path(options.out), hosts()

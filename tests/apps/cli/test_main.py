@@ -14,7 +14,7 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface.__main__ import main
 from aiface.apps.cli import info
-from aiface.apps.demo import read_parameters
+from aiface.apps.notebooks.runner import read_parameters
 from aiface.data.crop_sets import CropSet
 from aiface.models.calibration import Calibration
 from aiface.paths import ROOT
@@ -393,7 +393,9 @@ def test_info_without_a_detector(tmp_path, capsys):
 
 def test_train_runs_the_notebook_with_a_recipe(tmp_path, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr("aiface.apps.demo.execute", lambda *arguments: asked.append(arguments) or arguments[1])
+    monkeypatch.setattr(
+        "aiface.apps.notebooks.runner.execute", lambda *arguments: asked.append(arguments) or arguments[1]
+    )
     (tmp_path / "a.yaml").write_text("EPOCHS: 3\nDATA: [one, two]\n")
     out = tmp_path / "done.ipynb"
     assert (
@@ -405,10 +407,20 @@ def test_train_runs_the_notebook_with_a_recipe(tmp_path, monkeypatch, capsys):
     assert str(out) in capsys.readouterr().err
 
 
+def test_train_without_what_executes_notebooks(monkeypatch, capsys):
+    """As after a bare `pip install .`."""
+    monkeypatch.delitem(sys.modules, "aiface.apps.notebooks.runner", raising=False)
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    assert main(["train"]) == 1
+    assert "pip install 'aiface[notebooks]'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("process", "name"), [("0", "done.ipynb"), ("1", "done-1.ipynb")])
 def test_each_of_several_processes_has_its_executed_notebook(tmp_path, monkeypatch, process, name):
     asked = []
-    monkeypatch.setattr("aiface.apps.demo.execute", lambda *arguments: asked.append(arguments[1]) or arguments[1])
+    monkeypatch.setattr(
+        "aiface.apps.notebooks.runner.execute", lambda *arguments: asked.append(arguments[1]) or arguments[1]
+    )
     for variable, value in zip(HOSTS, ("10.0.0.1:1234", "2", process), strict=True):
         monkeypatch.setenv(variable, value)
     assert main(["train", "--set", "DEVICES=all", "--out", str(tmp_path / "done.ipynb")]) == 0

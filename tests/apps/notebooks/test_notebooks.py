@@ -6,7 +6,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from aiface.apps.demo import astronaut_clip, execute
+from aiface.apps.demo import astronaut_clip
+from aiface.apps.notebooks.runner import execute
 from aiface.errors import AifaceError
 from aiface.models.detector import load_detector
 from aiface.paths import ROOT
