@@ -11,6 +11,7 @@ import numpy as np
 
 from aiface.analysis.session import Session
 from aiface.apps.live.window import Window
+from aiface.apps.throttle import Throttle
 from aiface.faces.box_flow import follow, small_grey
 from aiface.faces.finder import FaceFinder
 from aiface.models.detector import Detector
@@ -19,7 +20,6 @@ from aiface.video.frames import Frame, Picture, VideoSource
 from aiface.video.opening import open_video
 from aiface.video.prefetch import Ahead
 
-SHARE = 0.5  # of the time that finding and scoring faces may take, so that the picture stays fluent
 LOOKS = 10  # a second at most: more tell nothing new
 TICK = 0.1  # seconds: how often the window answers while no frame comes
 LATE = 0.05  # seconds: a file's frame that is later is left out...
@@ -114,15 +114,15 @@ class Judge:
         self._looks.close()
 
     def _look(self) -> Generator[tuple[np.ndarray, list[Mark]] | None, None, None]:
-        rested = 0.0
+        pace = Throttle(1 / LOOKS)
         while True:
-            if (left := rested - time.monotonic()) > 0:
+            if (left := pace.left) > 0:
                 time.sleep(min(left, TICK))
             elif self._news.wait(TICK):
                 self._news.clear()
-                frame, began = self._given, time.monotonic()
-                yield small_grey(frame.image), live_marks(self._session.update(frame), self._session)
-                rested = began + max(1 / LOOKS, (time.monotonic() - began) / SHARE)
+                with pace:
+                    frame = self._given
+                    yield small_grey(frame.image), live_marks(self._session.update(frame), self._session)
                 continue
             yield None  # nothing yet
 

@@ -9,11 +9,11 @@ from PIL import Image as PillowImage
 from tqdm.auto import tqdm
 
 from aiface.analysis.session import Session, Sightings
+from aiface.apps.throttle import Throttle
 from aiface.reports.overlay import draw, live_marks
 from aiface.video.frames import Frame
 
 INTERVAL = 0.1  # seconds between pictures at least
-SHARE = 0.5  # of the time that a picture may take: scoring what it shows, drawing and sending it
 
 
 class LivePicture:
@@ -27,19 +27,22 @@ class LivePicture:
         self._width = width
         self._bar = tqdm(unit=" s of clip")
         self._handle = display(display_id=True)
-        self._shown = self._due = -np.inf
+        self._pace, self._shown = Throttle(INTERVAL), -np.inf
 
     def __call__(self, frame: Frame, seen: Sightings, session: Session) -> None:
         """Show a frame and score the people seen in it, unless another was shown just before."""
-        began = time.monotonic()
-        if began >= self._due:
-            marks, table = live_marks(seen, session), session.stopwatch.table(session.frames)
-            took = sum(table.get(stage, 0) for stage in ("find", "crop", "score"))
-            corner = f"{1 / (began - self._shown):.0f} fps, {took:.0f} ms"
-            self._handle.update(Image(self._jpeg(draw(frame.image, marks, corner)), format="jpeg"))
-            self._shown, self._due = began, began + max(INTERVAL, (time.monotonic() - began) / SHARE)
+        if self._pace.left <= 0:
+            with self._pace:
+                self._show(frame, seen, session)
         self._bar.total = session.duration and round(session.duration, 1)
         self._bar.update(round(frame.time - self._bar.n, 1))
+
+    def _show(self, frame: Frame, seen: Sightings, session: Session) -> None:
+        before, self._shown = self._shown, time.monotonic()
+        marks, table = live_marks(seen, session), session.stopwatch.table(session.frames)
+        took = sum(table.get(stage, 0) for stage in ("find", "crop", "score"))
+        corner = f"{1 / (self._shown - before):.0f} fps, {took:.0f} ms"
+        self._handle.update(Image(self._jpeg(draw(frame.image, marks, corner)), format="jpeg"))
 
     def _jpeg(self, image: np.ndarray) -> bytes:
         picture, buffer = PillowImage.fromarray(image), io.BytesIO()

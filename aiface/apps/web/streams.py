@@ -1,7 +1,7 @@
 """Judging for people who watch from afar: the pages to show, one after the other, of a file or a camera."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -11,6 +11,7 @@ import numpy as np
 
 from aiface.analysis.pipeline import Analysis, Settings, analyze_images, analyze_video
 from aiface.analysis.session import Session, Sightings
+from aiface.apps.throttle import Throttle
 from aiface.apps.web import answer_page as answer
 from aiface.apps.web.uploads import IMAGE
 from aiface.errors import AifaceError, DataError
@@ -22,7 +23,6 @@ from aiface.reports.report import Report
 from aiface.video.opening import Frame
 
 INTERVAL = 0.25  # seconds between pictures of a clip at least
-SHARE = 0.5  # of the time that a picture may take: scoring what it shows, drawing and sending it
 GONE = 10.0  # seconds without a picture after which a camera's client has left
 FULL = "All places are taken just now. Please try again in a few minutes."
 
@@ -59,14 +59,15 @@ def judge(path: str | Path, finder: FaceFinder, detector: Detector, seconds: flo
 
 
 def _judge_clip(path: Path, finder: FaceFinder, detector: Detector, seconds: float) -> Iterator[str]:
-    news, stop, durations = SimpleQueue(), Event(), [0.0]
-    show = _every(lambda frame, seen, session: news.put(_picture(frame, seen, session, seconds)))
+    news, stop, durations, pace = SimpleQueue(), Event(), [0.0], Throttle(INTERVAL)
 
     def on_sample(frame: Frame, seen: Sightings, session: Session) -> None:
         if stop.is_set():
             raise AifaceError("stopped: nobody watches any more")
         durations[0] = session.duration or 0.0
-        show(frame, seen, session)
+        if pace.left <= 0:
+            with pace:
+                news.put(_picture(frame, seen, session, seconds))
 
     with ThreadPoolExecutor(1, "aiface judge") as pool:
         done = pool.submit(analyze_video, path, finder, detector, Settings(), on_sample, seconds=seconds)
@@ -78,19 +79,6 @@ def _judge_clip(path: Path, finder: FaceFinder, detector: Detector, seconds: flo
             stop.set()
         analysis = done.result()
     return _with_limit(analysis, durations[0], seconds)
-
-
-def _every(show: Callable[..., None]) -> Callable[..., None]:
-    """`show` each 0.25 s, or so seldom that it takes half of the time."""
-    due = -np.inf
-
-    def sometimes(*arguments: object) -> None:
-        nonlocal due
-        if (began := time.monotonic()) >= due:
-            show(*arguments)
-            due = began + max(INTERVAL, (time.monotonic() - began) / SHARE)
-
-    return sometimes
 
 
 def _picture(frame: Frame, seen: Sightings, session: Session, seconds: float) -> str:

@@ -8,6 +8,7 @@ from PIL import Image
 from scene import HEIGHT, RED, WIDTH, picture
 
 from aiface.analysis.session import Session
+from aiface.apps import throttle
 from aiface.apps.notebooks import live_picture as notebook
 from aiface.apps.notebooks.live_picture import INTERVAL, LivePicture
 from aiface.video.opening import Frame
@@ -35,7 +36,8 @@ def updates(monkeypatch):
 )
 def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, looks, step, work, pictures):
     now = [50.0]
-    monkeypatch.setattr(notebook, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    for module in (notebook, throttle):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     detector, scored = scene.detector(), []
     score = detector.score
 
