@@ -18,10 +18,12 @@ from aiface.analysis.verdict import MIN_FACES, Verdict, judge_input, judge_perso
 from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import FaceFinder
-from aiface.io.files import is_image, read_image
+from aiface.io.files import read_image
+from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs
 from aiface.labels import Answer
 from aiface.models.detector import Detector
+from aiface.provenance.inspector import kind
 from aiface.video.opening import Frame, open_video, sample
 from aiface.video.writer import VideoWriter
 
@@ -243,7 +245,7 @@ def analyze(
         except (DataError, OSError) as error:  # OSError: a name too long for the file system
             yield Analysis(str(path), error=str(error))
             continue
-        for still, group in groupby(inputs, key=lambda p: "://" not in str(p) and is_image(Path(p))):
+        for still, group in groupby(inputs, key=_is_still):
             if still:
                 yield from analyze_images(list(group), finder, detector)
                 continue
@@ -251,6 +253,16 @@ def analyze(
                 yield (analysis := _analyze_or_say(video, finder, detector, settings))
                 if analysis.interrupted:
                     return
+
+
+def _is_still(path: str | Path) -> bool:
+    """Whether to read an input as a picture: by its content; by its name where that is no picture's nor a clip's."""
+    if "://" in str(path):
+        return False
+    try:
+        return is_picture(path) or (is_image(Path(path)) and kind(path) != VIDEO)
+    except (DataError, OSError, ValueError):  # what reads it says what is wrong
+        return is_image(Path(path))
 
 
 def analyze_source(
@@ -267,7 +279,7 @@ def analyze_source(
     Raises `DataError` or `VideoError` if a single source can't be judged.
     """
     path = None if isinstance(source, int) or "://" in str(source) else Path(source)
-    if path and (path.is_dir() or is_image(path)):
+    if path and (path.is_dir() or _is_still(path)):
         analyses = list(analyze([path], finder, detector, settings))
         if len(analyses) == 1 and analyses[0].error:
             raise DataError(analyses[0].error)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiface.errors import DataError
-from aiface.io.files import is_image
+from aiface.io.media_kinds import is_image
 from aiface.labels import NAMES, label_of_folder
 
 SPLITS = ("train", "valid", "test")

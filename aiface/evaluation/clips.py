@@ -18,7 +18,7 @@ from aiface.data.folders import SPLITS
 from aiface.errors import AifaceError, DataError
 from aiface.evaluation.metrics import bootstrap
 from aiface.faces.finder import FaceFinder
-from aiface.io.files import is_video
+from aiface.io.media_kinds import is_clip
 from aiface.labels import AI, NAMES, REAL, Answer, label_of_folder
 from aiface.models.detector import Detector
 
@@ -44,7 +44,7 @@ def list_clips(root: str | Path) -> list[Clip]:
     root = Path(root)
     if (root / TABLE).is_file():
         return _read_table(root / TABLE)
-    found = [Clip(path, path.relative_to(root).as_posix(), label) for path, label in labelled_files(root, is_video)]
+    found = [Clip(path, path.relative_to(root).as_posix(), label) for path, label in labelled_files(root, is_clip)]
     splits = [next((part for part in Path(clip.file).parts if part in SPLITS), "") for clip in found]
     if any(splits) and "test" not in splits:
         raise DataError(f"{root}: expected clips in a test split, found {', '.join(sorted(set(splits) - {''}))} only; "

@@ -20,7 +20,7 @@ from aiface.evaluation.clips import TABLE, Clip, judge_clips, labelled_files, li
 from aiface.evaluation.metrics import bootstrap, coverage_risk, decisions, figures
 from aiface.evaluation.robustness import CURVES, Degraded, degraded
 from aiface.faces.finder import FaceFinder
-from aiface.io.files import is_image
+from aiface.io.media_kinds import is_image
 from aiface.labels import AI, REAL
 from aiface.models.calibration import Calibration
 from aiface.models.detector import Detector

@@ -17,11 +17,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aiface.errors import DataError, WriteError
+from aiface.io.media_kinds import HEAD, readers
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what writing itself fails with
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # by content; for EPS Pillow would run Ghostscript
 MAX_PIXELS = 50_000_000
 PLAUSIBLE = 10_000_000  # pixels: a picture with more takes a byte for each 100, of which a plain JPEG holds 64
 PIXELS_A_BYTE = 100
@@ -99,16 +97,6 @@ def write_csv(path: str | Path, rows: Iterable[dict], fields: Iterable[str]) -> 
         writer.writerows(rows)
 
 
-def is_image(path: Path) -> bool:
-    """Whether a file's name says that it is an image."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file's name says that it is a video."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
-
-
 def folder_name(path: str | Path) -> str:
     """A name for the folder that holds an input's results: the input's own, of letters, digits and dashes.
 
@@ -119,7 +107,7 @@ def folder_name(path: str | Path) -> str:
 
 
 def open_image(file: str | Path | BinaryIO) -> Image.Image:
-    """An image in one of FORMATS as Pillow opens it, its pixels not yet read.
+    """An image in one of our formats as Pillow opens it, its pixels not yet read.
 
     As `Image.open`, but for its limit on pixels: that is the whole process's, and warns or raises before `check_size`
     can say what to do. Raises what Pillow raises, and `DataError` for a TIFF that claims over MOST_TAGS tags: Pillow
@@ -130,35 +118,31 @@ def open_image(file: str | Path | BinaryIO) -> Image.Image:
             head = _head(opened)
     else:
         head = _head(file)
-    for name in FORMATS:
-        if name not in Image.OPEN:
-            Image.init()
-        factory, accepts = Image.OPEN[name]
-        if accepts(head) is True:  # else False, or why it can't be read here
-            with suppress(SyntaxError, IndexError, TypeError, struct.error):  # as Image.open takes for none of these
-                return _opened(factory, file)
+    for reader in readers(head):
+        with suppress(SyntaxError, IndexError, TypeError, struct.error):  # by which Image.open tells that it is none
+            return _opened(reader, file)
     raise UnidentifiedImageError(f"cannot identify image file {file!r}")
 
 
-def _opened(factory: Callable[..., Image.Image], file: str | Path | BinaryIO) -> Image.Image:
+def _opened(reader: Callable[..., Image.Image], file: str | Path | BinaryIO) -> Image.Image:
     if not isinstance(file, str | Path):
         file.seek(0)
     try:
-        return factory(file, None)
+        return reader(file, None)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # GIF and WebP look themselves
         name = file if isinstance(file, str | Path) else file.name
         raise DataError(f"{name}: expected an image of usual size, found: {error}; scale it down first") from None
 
 
 def _head(file: BinaryIO) -> bytes:
-    """The first 16 bytes; raises `DataError` for a TIFF of too many tags.
+    """The first bytes; raises `DataError` for a TIFF of too many tags.
 
     TIFF 6.0, section 2: the order of bytes, 42, and where the first directory lies, whose number of tags is first.
     BigTIFF has 43, and eight bytes where these have four and two.
     """
-    head = file.read(16)
+    head = file.read(HEAD)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None or len(head) < 16 or not {42, 43} & set(head[2:4]):
+    if order is None or len(head) < HEAD or not {42, 43} & set(head[2:4]):
         return head
     place, number = ((8, "Q"), "Q") if 43 in head[2:4] else ((4, "I"), "H")
     (offset,) = struct.unpack_from(order + place[1], head, place[0])

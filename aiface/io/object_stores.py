@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from aiface.errors import DataError
 from aiface.io import sources as inputs
-from aiface.io.files import is_image, is_video
+from aiface.io.media_kinds import is_image, is_video
 
 STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hdfs", "file", "memory"}
 LARGEST = 32 << 30  # bytes of an object: about a day of video

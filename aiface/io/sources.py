@@ -6,7 +6,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from aiface.errors import DataError
-from aiface.io.files import is_image, is_video
+from aiface.io.media_kinds import is_clip, is_image
 
 
 def expand(names: Iterable[str]) -> list[str]:
@@ -31,7 +31,7 @@ def is_folder(name: str | Path) -> bool:
 def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
     """The images and videos within a folder, and all other files, sorted."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    inputs = [path for path in files if is_image(path) or is_video(path)]
+    inputs = [path for path in files if is_image(path) or is_clip(path)]
     return inputs, sorted(set(files) - set(inputs))
 
 

@@ -16,21 +16,21 @@ from subprocess import Popen
 from threading import Lock
 from typing import Any
 
-from aiface.apps.web import uploads as upload
 from aiface.errors import DataError
+from aiface.io import media_kinds
 from aiface.io import sandbox as child
 from aiface.provenance.claims import Credentials, Provenance, read_provenance
 
 PATIENCE = 10.0  # seconds for an answer
 LONGEST = 4 << 20  # bytes of an answer
 QUESTIONS: Mapping[str, Callable[[str], Any]] = {
-    "kind": upload.kind,
+    "kind": media_kinds.kind,
     "provenance": lambda path: asdict(read_provenance(path)),
 }
 
 
 def kind(path: str | Path) -> str:
-    """As `aiface.apps.web.uploads.kind`; raises `DataError` also for a file of which there is no answer."""
+    """As `aiface.io.media_kinds.kind`; raises `DataError` also for a file of which there is no answer."""
     return str(_ask("kind", path))
 
 

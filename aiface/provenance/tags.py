@@ -20,6 +20,7 @@ from PIL.ExifTags import IFD, TAGS, Base
 
 from aiface.errors import DataError
 from aiface.io.files import check_size, open_image
+from aiface.io.media_kinds import OPTIONS
 
 MAX_TAGS = 100  # of a kind
 MAX_TEXT = 20_000  # characters of a value: a prompt has thousands
@@ -30,7 +31,6 @@ IPTC = {(2, 65): "program", (2, 80): "by-line", (2, 110): "credit", (2, 115): "s
 XMP = ("CreatorTool", "DigitalSourceType", "DigitalSourceFileType", "Credit", "Source", "creator", "description",
        "title", "rights", "UserComment", "softwareAgent", "Software", "Make", "Model", "CreateDate",
        "AISystemUsed", "AISystemVersionUsed", "AIPromptInformation", "AIPromptWriterName", "AIGC")  # fmt: skip
-CONTAINERS = "mov,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg"  # FFmpeg's names; not playlists, which name other files
 NOT_ORIGIN = {"minor_version", "compatible_brands", "language", "duration"}
 RESOURCE = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}resource"
 
@@ -144,7 +144,7 @@ def _xmp(packet: bytes | str) -> Pairs:
 
 def _container(file: BinaryIO) -> Pairs:
     file.seek(0)
-    options = {"format_whitelist": CONTAINERS, "export_xmp": "1"}
+    options = OPTIONS | {"export_xmp": "1"}
     with av.open(file, options=options, metadata_errors="replace") as container:
         parts = [("container", container), *((stream.type, stream) for stream in container.streams)]
         for kind, part in parts:

@@ -25,8 +25,8 @@ from aiface.reports.report import VERSION, Report
 from aiface.reports.wording import NOT_PROOF, WORDS
 
 SKIPPED = "skipped"
-NEITHER = "neither a picture nor a clip, by its name"
 ORDER = (*reversed(Answer), "error", SKIPPED)
+NEITHER = "neither a picture nor a clip"
 # with what a kill leaves of a file half written
 OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried)")
 _STYLE = """div { overflow-x: auto } table { border-collapse: collapse; width: 100% }

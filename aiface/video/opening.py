@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 
 from aiface.errors import DataError, VideoError
-from aiface.io.files import is_image, read_image
+from aiface.io.files import read_image
+from aiface.io.media_kinds import is_image
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip
 from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, sample

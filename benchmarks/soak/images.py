@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from aiface.apps.web.uploads import kind
 from aiface.errors import DataError
 from aiface.io.files import read_image
+from aiface.io.media_kinds import kind
 from aiface.provenance.tags import read_tags
 from benchmarks.soak.mutate import mutate
 from benchmarks.soak.watch import Tally, run, serve

@@ -31,8 +31,8 @@ def couple_clip(tmp_path_factory):
     return clip(tmp_path_factory.mktemp("clips") / "couple.mp4", couple, count=29)
 
 
-def save(path, *people, **options):
-    Image.fromarray(picture(*people, **options)).save(path)
+def save(path, *people, form=None, **options):
+    Image.fromarray(picture(*people, **options)).save(path, format=form)
     return path
 
 
@@ -428,6 +428,19 @@ def test_a_folder_mixed(tmp_path, couple_clip):
     ]
     assert [analysis.moving for analysis in found] == [False, True, False, False, False, True]
     assert [bool(analysis.error) for analysis in found] == [False, False, True, False, False, False]
+
+
+def test_the_content_says_what_a_file_is(tmp_path, couple_clip):
+    shutil.copy(couple_clip, tmp_path / "a.jpg")
+    save(tmp_path / "b.mp4", (100, 40, 100, BLUE), form="PNG")
+    (tmp_path / "c.jpg").write_text("ffconcat version 1.0\nfile a.jpg\n")  # not to be opened as a playlist
+    found = list(analyze([tmp_path], scene.Finder(), scene.detector()))
+    assert [analysis.moving for analysis in found] == [True, False, False]
+    assert [analysis.verdict.verdict for analysis in found] == [Answer.AI, Answer.REAL, Answer.INCONCLUSIVE]
+    assert "expected an image" in found[2].error
+    for path, moving in ((tmp_path / "a.jpg", True), (tmp_path / "b.mp4", False)):
+        (one,) = analyze_source(path, scene.Finder(), scene.detector())
+        assert (one.moving, one.error) == (moving, None)
 
 
 def test_an_interrupted_clip_is_the_last(couple_clip):

@@ -16,9 +16,16 @@ import pytest
 from PIL import Image
 
 from aiface import errors, labels
-from aiface.apps.web.uploads import kind
 from aiface.errors import AifaceError, DataError
-from aiface.io.files import atomic_path, is_image, is_video, read_image, sha256, write_csv, write_json, write_text
+from aiface.io.files import (
+    atomic_path,
+    read_image,
+    sha256,
+    write_csv,
+    write_json,
+    write_text,
+)
+from aiface.io.media_kinds import kind
 from aiface.paths import WEIGHTS
 from aiface.provenance.tags import read_tags
 
@@ -133,17 +140,6 @@ def test_sha256(tmp_path):
     content = bytes(range(256)) * 5000
     (tmp_path / "a").write_bytes(content)
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("name", "image", "video"),
-    [
-        ("a.jpg", True, False), ("a.JPEG", True, False), ("a.png", True, False), ("a.webp", True, False),
-        ("a.mp4", False, True), ("a.MOV", False, True), ("a.txt", False, False), ("jpg", False, False),
-    ],
-)  # fmt: skip
-def test_kinds_of_files(name, image, video):
-    assert (is_image(Path(name)), is_video(Path(name))) == (image, video)
 
 
 def test_weights_lie_beside_the_package():
@@ -335,7 +331,7 @@ def test_50_megapixels_are_not_too_many(tmp_path):
 LIMITED = """
 from PIL import Image
 before = Image.MAX_IMAGE_PIXELS
-import aiface.provenance.tags, aiface.apps.web.uploads
+import aiface.provenance.tags
 print(Image.MAX_IMAGE_PIXELS == before > 0)
 """
 

@@ -12,8 +12,9 @@ import pytest
 from clips import seconds, text, write_clip
 from PIL import Image
 
-from aiface.apps.web import uploads as upload
 from aiface.errors import DataError
+from aiface.io import media_kinds
+from aiface.io.media_kinds import IMAGE, VIDEO
 from aiface.provenance import inspector as inspection
 from aiface.provenance.claims import read_provenance
 from aiface.provenance.inspector import kind, provenance
@@ -39,11 +40,11 @@ def picture(tmp_path):
 def test_the_same_answers_as_in_this_process(tmp_path, picture):
     clip = write_clip(tmp_path / "clip.mp4", seconds(3))
     for path in (picture, clip):
-        assert kind(path) == upload.kind(path)
+        assert kind(path) == media_kinds.kind(path)
         assert provenance(path) == read_provenance(path)
     assert provenance(picture).says_generated == ("EXIF Software: Midjourney",)
     with pytest.raises(DataError) as here:
-        upload.kind(text(tmp_path))
+        media_kinds.kind(text(tmp_path))
     with pytest.raises(DataError) as there:
         kind(text(tmp_path))
     assert str(here.value) == str(there.value)
@@ -61,7 +62,7 @@ def test_a_name_that_is_no_text_and_another_folder(tmp_path, picture, monkeypatc
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/a\xff\n.jpg")
     picture.rename(odd)
     monkeypatch.chdir(tmp_path)
-    assert kind(os.path.relpath(odd)) == upload.IMAGE
+    assert kind(os.path.relpath(odd)) == IMAGE
 
 
 def stand_in(monkeypatch, code):
@@ -99,7 +100,7 @@ def test_a_file_that_kills_the_process(picture, monkeypatch, code, reason):
         with pytest.raises(DataError, match=rf"picture\.jpg: expected a file that can be looked into.*{reason}"):
             kind(picture)
     monkeypatch.setattr(inspection, "PATIENCE", 30.0)
-    assert kind(picture) == upload.IMAGE  # another process answers the next
+    assert kind(picture) == IMAGE  # another process answers the next
 
 
 def test_threads_get_each_their_own_answer(tmp_path, picture):
@@ -109,9 +110,7 @@ def test_threads_get_each_their_own_answer(tmp_path, picture):
     def ask(path, expected):
         wrong.extend(1 for _ in range(20) if kind(path) != expected)
 
-    threads = [
-        threading.Thread(target=ask, args=asked) for asked in ((picture, upload.IMAGE), (clip, upload.VIDEO)) * 2
-    ]
+    threads = [threading.Thread(target=ask, args=asked) for asked in ((picture, IMAGE), (clip, VIDEO)) * 2]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -18,7 +18,8 @@ import cv2
 from aiface.analysis.pipeline import IMAGES_AT_ONCE, Analysis, Settings, analyze
 from aiface.errors import AifaceError, ClusterError
 from aiface.faces.finder import FaceFinder, load_finder
-from aiface.io.files import atomic_path, is_image
+from aiface.io.files import atomic_path
+from aiface.io.media_kinds import is_image
 from aiface.io.object_stores import fetched, is_store
 from aiface.models.detector import Detector, load_detector
 from aiface.paths import ROOT

@@ -13,9 +13,9 @@ from aiface.analysis.pipeline import Analysis, Settings, analyze_images, analyze
 from aiface.analysis.session import Session, Sightings
 from aiface.apps.throttle import Throttle
 from aiface.apps.web import answer_page as answer
-from aiface.apps.web.uploads import IMAGE
 from aiface.errors import AifaceError, DataError
 from aiface.faces.finder import Face, FaceFinder
+from aiface.io.media_kinds import IMAGE
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
 from aiface.reports.overlay import draw, live_marks, shown_marks

@@ -1,4 +1,4 @@
-"""Files that strangers send: each client's in a place of its own, of a kind that may be opened, and gone afterwards."""
+"""Files that strangers send: each client's in a place of its own, and gone afterwards."""
 
 import shutil
 import tempfile
@@ -6,39 +6,7 @@ import time
 from pathlib import Path
 from threading import Lock
 
-import av
-from PIL import UnidentifiedImageError
-
-from aiface.errors import DataError
-from aiface.io.files import open_image
-
-IMAGE, VIDEO = "image", "video"
-# Playlists (HLS, DASH, concat) are left out on purpose: they name other files, which FFmpeg would open for a stranger
-CONTAINERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg"
 FORGOTTEN = 1800.0  # seconds after which a file that nobody came to judge is deleted
-
-
-def kind(path: str | Path) -> str:
-    """Whether a file is an `image` or a `video`, by its content: what its name says was chosen by whoever sent it.
-
-    Raises `DataError` if it is neither.
-    """
-    path = Path(path).resolve()  # absolute: FFmpeg takes "a:b.mp4" for a protocol
-    try:
-        with open_image(path):
-            return IMAGE
-    except UnidentifiedImageError:
-        pass
-    except (DataError, OSError, ValueError, SyntaxError):  # an image, but damaged: `read_image` says how
-        return IMAGE
-    try:
-        with av.open(str(path), options={"format_whitelist": CONTAINERS}, metadata_errors="replace"):
-            return VIDEO
-    except (av.FFmpegError, OSError):
-        raise DataError(
-            f"{path.name}: expected a picture (such as JPEG, PNG, WebP) or a clip (such as MP4, MOV, WebM), found "
-            "neither; see whether it opens on your device, and save it as one of these"
-        ) from None
 
 
 class Uploads:

@@ -32,8 +32,7 @@ from aiface.apps.cli import app
 from aiface.apps.web import answer_page as answer
 from aiface.apps.web import streams as judging
 from aiface.apps.web.streams import GONE, Live, Shared, judge
-from aiface.apps.web.uploads import FORGOTTEN, IMAGE, VIDEO, Uploads, kind
-from aiface.errors import DataError
+from aiface.apps.web.uploads import FORGOTTEN, Uploads
 from aiface.io.files import sha256
 from aiface.labels import Answer
 from aiface.provenance.claims import ABSENCE, Credentials, Provenance
@@ -230,28 +229,6 @@ def test_closing_it_stops_judging(tmp_path):
 
 
 # What it takes from strangers
-
-
-@pytest.mark.parametrize(
-    ("name", "make", "expected"),
-    [
-        ("a.png", lambda path: save(path, (9, 9, 100, RED)), IMAGE),
-        ("a.mp4", lambda path: save(path, (9, 9, 100, RED), format="PNG"), IMAGE),  # the content counts
-        ("a.mp4", clip, VIDEO),
-        ("a.webm", lambda path: write_clip(path, seconds(3), codec="libvpx"), VIDEO),
-        ("a.avi", lambda path: write_clip(path, seconds(3), codec="mpeg4"), VIDEO),
-        ("a:b.mp4", clip, VIDEO),
-    ],
-)
-def test_kinds(tmp_path, name, make, expected):
-    (tmp_path / "made").mkdir()
-    path = make(tmp_path / "made" / name.replace(":", ""))
-    assert kind(path.rename(tmp_path / name)) == expected
-
-
-def test_an_unknown_kind(tmp_path):
-    with pytest.raises(DataError, match=r"text\.mp4: expected a picture"):
-        kind(text(tmp_path))
 
 
 @pytest.fixture

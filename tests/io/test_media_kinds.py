@@ -1,0 +1,126 @@
+from collections import Counter
+from pathlib import Path
+
+import av
+import pytest
+from clips import seconds, text, write_clip
+from PIL import Image
+
+from aiface.errors import DataError
+from aiface.evaluation.clips import list_clips
+from aiface.io.media_kinds import FFMPEG, IMAGE, PILLOW, TABLE, VIDEO, is_clip, is_image, is_video, kind
+from aiface.io.sources import list_files
+
+CLIPS = [("mp4", "libx264"), ("m4v", "libx264"), ("mov", "libx264"), ("3gp", "libx264"), ("mkv", "libx264"),
+         ("webm", "libvpx"), ("avi", "mpeg4"), ("mpg", "libx264"), ("vob", "libx264"), ("ts", "libx264"),
+         ("mts", "libx264"), ("m2ts", "libx264"), ("wmv", "mpeg4"), ("flv", "libx264")]  # fmt: skip
+PICTURES = ["bmp", "gif", "jpg", "jpeg", "jpe", "jfif", "png", "tif", "tiff", "webp"]
+TEXTS = {"index.ts": b"export const answer = 42\n", "index.mts": "export {}\n".encode("utf-16"), "empty.ts": b"",
+         "list.ts": b"#EXTM3U\n#EXTINF:2,\n/secret.mp4\n", "Map.TS": b"BM and GIF are formats"}  # fmt: skip
+
+
+def clip(path, codec="libx264"):
+    return write_clip(path, seconds(3), codec=codec)
+
+
+def picture(path, **options):
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(path, **options)
+    return path
+
+
+# The table
+
+
+def test_each_ending_is_in_one_row():
+    counts = Counter(suffix for row in TABLE for suffix in row.suffixes)
+    assert set(counts.values()) == {1}
+    assert all(suffix == "." + suffix.lower().strip(".") for suffix in counts)
+    assert all(bool(row.pillow) != bool(row.ffmpeg) and set(row.text_too) <= set(row.suffixes) for row in TABLE)
+
+
+def test_pillow_and_ffmpeg_know_their_names():
+    Image.init()
+    assert set(PILLOW) <= set(Image.OPEN)
+    known = {name for names in av.formats_available for name in names.split(",")}
+    assert set(FFMPEG) <= known
+
+
+@pytest.mark.parametrize("name", ["hls", "dash", "concat", "sdp", "image2", "EPS", "PDF"])
+def test_what_names_other_files_or_runs_programs_is_left_out(name):
+    assert name not in {*FFMPEG, *PILLOW}
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "video"),
+    [*((f"a.{suffix}", True, False) for suffix in PICTURES), *((f"a.{suffix}", False, True) for suffix, _ in CLIPS),
+     ("a.JPEG", True, False), ("a.MOV", False, True), ("a.txt", False, False), ("jpg", False, False)],
+)  # fmt: skip
+def test_what_names_say(name, image, video):
+    assert (is_image(Path(name)), is_video(Path(name))) == (image, video)
+
+
+# The content
+
+
+@pytest.mark.parametrize(("suffix", "codec"), CLIPS)
+@pytest.mark.parametrize("name", ["as it is", "a.jpg", "a", "a:b.txt"])
+def test_clips(tmp_path, suffix, codec, name):
+    path = clip(tmp_path / f"clip.{suffix}", codec)
+    assert kind(path if name == "as it is" else path.rename(tmp_path / name)) == VIDEO
+
+
+@pytest.mark.parametrize("form", ["BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.ts", "a"])
+def test_pictures(tmp_path, form, name):
+    path = picture(tmp_path / name, format=form)
+    assert kind(path) == IMAGE
+    path.write_bytes(path.read_bytes()[:40])
+    assert kind(path) == IMAGE  # a damaged one: whoever reads it says so
+
+
+def playlist(path):
+    """What would show a stranger another clip of this machine, were FFmpeg let."""
+    clip(path / "secret.ts")
+    (path / "list.jpg").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{path}/secret.ts\n#EXT-X-ENDLIST\n")
+    return path / "list.jpg"
+
+
+def concatenation(path):
+    clip(path / "secret.mp4")
+    (path / "list.mp4").write_text("ffconcat version 1.0\nfile secret.mp4\n")
+    return path / "list.mp4"
+
+
+@pytest.mark.parametrize(
+    "make", [text, playlist, concatenation, lambda path: path / "missing.mp4", lambda path: path], ids=range(5)
+)
+def test_what_is_neither(tmp_path, make):
+    path = make(tmp_path)
+    with pytest.raises(DataError, match=rf"^{path.name}: expected a picture .* or a clip .*, found neither; "):
+        kind(path)
+
+
+# Folders
+
+
+def test_what_is_looked_at_in_a_folder(tmp_path):
+    wanted = [clip(tmp_path / f"clip.{suffix}", codec) for suffix, codec in CLIPS]
+    wanted += [picture(tmp_path / f"picture.{suffix}", format="PNG") for suffix in PICTURES]
+    for name, content in (TEXTS | {"notes.txt": b"a"}).items():
+        (tmp_path / name).write_bytes(content)
+    inputs, others = list_files(tmp_path)
+    assert inputs == sorted(wanted)
+    assert {path.name for path in others} == {*TEXTS, "notes.txt"}
+
+
+def test_a_set_of_clips_has_no_sources(tmp_path):
+    for name in ("real", "fake"):
+        (tmp_path / name / "folder.ts").mkdir(parents=True)
+        clip(tmp_path / name / "a.ts")
+        (tmp_path / name / "b.ts").write_bytes(TEXTS["index.ts"])
+    assert [found.file for found in list_clips(tmp_path)] == ["fake/a.ts", "real/a.ts"]
+
+
+def test_a_clip_that_cant_be_looked_into_is_one_by_name(tmp_path):
+    assert is_clip(tmp_path / "missing.ts")
+    assert not is_clip(tmp_path / "missing.tsx")
