@@ -12,7 +12,8 @@ import aiface
 from aiface.paths import DETECTOR, WEIGHTS
 
 PACKAGES = ("tensorflow", "keras", "openvino", "opencv-python-headless", "av", "numpy", "jax")
-EXTRAS = {"app": "gradio", "int8": "nncf", "provenance": "c2pa", "ray": "ray"}  # of pyproject.toml: what each brings
+# What each extra of pyproject.toml brings
+EXTRAS = {"app": "gradio", "int8": "nncf", "notebooks": "papermill", "provenance": "c2pa", "ray": "ray", "train": "jax"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
