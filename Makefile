@@ -9,7 +9,8 @@
 # make docs [RECIPE=recipes/X.yaml]  both notebooks as pages in docs/build, train.ipynb executed if a recipe is named;
 #                              the README's picture, docs/example.png, anew
 # make lint                    the code's style, and that a package imports only from packages before it
-# make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS
+# make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS, the
+#                              tree of modules into docs/ARCHITECTURE.md
 # make lock                    requirements.txt anew from requirements.in and pyproject.toml, and the lock of what make supply runs
 # make supply                  docs/measured/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
 # make test-extras             the tests of what is optional too (web app, Ray, content credentials), in an environment
@@ -69,6 +70,7 @@ lint: .venv/done
 readme: .venv/done
 	cd weights && sha256sum */model.keras > SHA256SUMS
 	$(PY) -m benchmarks.upkeep.readme
+	$(PY) -m benchmarks.upkeep.architecture
 
 supply: .venv/done .venv-tools/done
 	$(PY) -m benchmarks.upkeep.supply --out $(DOCS)

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from aiface.paths import WEIGHTS
+from aiface.paths import ROOT, WEIGHTS
+from benchmarks.upkeep import architecture
 from benchmarks.upkeep.readme import README, rewritten
 
 BUNDLES = sorted(path.parent for path in WEIGHTS.glob("*/card.json"))
@@ -33,3 +34,22 @@ def test_what_readme_tells_to_run_exists():
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_tree_names_every_module():
+    text = architecture.PAGE.read_text(encoding="utf-8")
+    assert architecture.rewritten(text) == text, "run make readme"
+    modules = [path for path in (ROOT / "aiface").rglob("*.py") if path.stem != "__init__"]
+    assert len(re.findall(r"^ *\w+ {2,}\S", text.split("<!-- tree -->")[1].split("<!-- end")[0], re.MULTILINE)) == len(
+        modules
+    )
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/ARCHITECTURE.md", "data/README.md"]
+)
+def test_what_pages_name_exists(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    names = re.findall(r"`((?:aiface|tests|benchmarks|docs)/[\w/.-]+)`", text)
+    names += [str((ROOT / page).parent.relative_to(ROOT) / link) for link in re.findall(r"\]\(([\w/.-]+)\)", text)]
+    assert [name for name in names if not (ROOT / name).exists()] == []
