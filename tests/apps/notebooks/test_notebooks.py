@@ -1,9 +1,11 @@
 """Both notebooks, executed headlessly on small data, and what keeps them readable."""
 
 import json
+from dataclasses import fields
 
 import nbformat
 import numpy as np
+import papermill
 import pytest
 
 from aiface.apps.demo import astronaut_clip
@@ -11,6 +13,7 @@ from aiface.apps.notebooks.runner import execute
 from aiface.errors import AifaceError
 from aiface.models.detector import load_detector
 from aiface.paths import ROOT
+from aiface.training.config import TrainConfig
 from aiface.video.opening import open_video
 
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")
@@ -100,6 +103,23 @@ def test_notebooks_hold_a_story_and_no_outputs(name):
     assert max(len(cell.source.splitlines()) for cell in code if not cell.metadata.get("tags")) <= 17
     assert "imshow" not in "".join(cell.source for cell in code)
     assert notebook.cells[0].cell_type == "markdown"
+
+
+def test_a_recipe_can_name_every_choice_of_a_training():
+    """Phases are named by the epochs, rates and window that they are made of."""
+    parameters = papermill.inspect_notebook(ROOT / "train.ipynb")
+    choices = {field.name.upper(): field.default for field in fields(TrainConfig) if field.name != "phases"}
+    assert set(choices) <= set(parameters)
+    source = next(cell.source for cell in nbformat.read(ROOT / "train.ipynb", 4).cells if "TrainConfig(" in cell.source)
+    for name in set(choices) - {"BACKBONE", "INIT", "BATCH_SIZE", "STEPS_PER_EPOCH"}:
+        assert f"{name.lower()}={name}" in source, name
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_parameter_says_what_it_is(name):
+    parameters = papermill.inspect_notebook(ROOT / name)
+    assert len(parameters) >= 5
+    assert [name for name, each in parameters.items() if not each["help"]] == []
 
 
 def test_the_test_split_is_opened_after_everything_was_chosen():
