@@ -28,7 +28,7 @@ class TrainConfig:
     average: momentum of the running average of the weights, taken after every epoch; it is what is validated and kept.
     patience: epochs without a better validation AUC after which training ends.
     teacher: a detector's folder, or none: the network learns to see and to judge as it does too; its batch
-    normalisations learn then, as they do from scratch (`aiface.training.distill`).
+    normalisations learn then, as they do from scratch (`aiface.training.losses`).
     workers, processes: threads that make the batches, or so many processes instead, where there are many cores.
     degrade, balance, shares, self_blended, cutmix: see `aiface.data.batches.Batches`.
     """

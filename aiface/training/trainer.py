@@ -21,8 +21,8 @@ from aiface.models.network import FROM_SCRATCH, build, initialise, predict_logit
 from aiface.training.batch_workers import started
 from aiface.training.config import AND, Phase, TrainConfig
 from aiface.training.devices import ONE, Devices
-from aiface.training.distill import loss, scale, taught
 from aiface.training.feed import Feed
+from aiface.training.losses import objective
 from aiface.training.run_folder import claim, load_arrays, load_progress, load_state, save_arrays, save_state
 
 
@@ -125,25 +125,20 @@ class _Trainer:
     def _enter(self, phase: Phase, start: int) -> None:
         """Start a phase: the network so far at the phase's size, and a new optimizer."""
         config, before = self.config, self.model
-        if config.teacher:  # on one device: all processes come to the same
-            teacher = load_detector(config.teacher, runtime="keras").network
-            channels = scale(teacher, self._batches(phase.size, start))
+        learnt = objective(config, self._batches(phase.size, start))  # on one device: all processes come to the same
         keras.utils.set_random_seed(config.seed + start)  # dropout's draws: the same whatever this process did before
         steps = config.steps_per_epoch
         schedule = keras.optimizers.schedules.CosineDecay(
             0.1 * phase.learning_rate, decay_steps=max(1, phase.epochs * steps - steps // 4), alpha=0.02,
             warmup_target=phase.learning_rate, warmup_steps=steps // 4,
         )  # fmt: skip
-        learns = config.init == FROM_SCRATCH or bool(config.teacher)  # batch normalisations, too
         with self.devices.scope():
             self.model = build(config.backbone, phase.size, config.dropout, config.policy)
-            set_trainable(self.model, phase.whole_network, batch_norm=learns)
+            set_trainable(self.model, phase.whole_network, config.init == FROM_SCRATCH or learnt.batch_norm)
             optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
-            self.fitted, objective = self.model, keras.losses.BinaryCrossentropy(from_logits=True)
-            if config.teacher:
-                self.fitted, objective = taught(self.model, teacher, *channels), loss
+            self.fitted = learnt.fitted(self.model)
             optimizer.build(self.fitted.trainable_variables)
-            self.fitted.compile(optimizer, objective)
+            self.fitted.compile(optimizer, learnt.loss)
         if before is not None:
             self.model.set_weights(self.average)
 

@@ -37,7 +37,7 @@ devices = join(JOB["devices"], JOB["wait_s"], JOB["lost_s"])  # before what impo
 from aiface.data.crop_sets import CropSet  # noqa: E402
 from aiface.models.keras_import import keras  # noqa: E402
 from aiface.models.network import FROM_SCRATCH  # noqa: E402
-from aiface.training import distill  # noqa: E402
+from aiface.training import losses  # noqa: E402
 from aiface.training import trainer as training  # noqa: E402
 from aiface.training.config import Phase, TrainConfig  # noqa: E402
 from aiface.training.trainer import train  # noqa: E402
@@ -84,8 +84,8 @@ def main():
         keras.utils.set_random_seed(3)
         return SimpleNamespace(network=tiny(folder))
 
-    with mock.patch.multiple(training, build=tiny, initialise=lambda model, init: None, load_detector=teacher), \
-            mock.patch.object(distill, "build", tiny), \
+    with mock.patch.multiple(training, build=tiny, initialise=lambda model, init: None), \
+            mock.patch.multiple(losses, build=tiny, load_detector=teacher), \
             mock.patch.object(training._Trainer, "__init__", with_death):  # fmt: skip
         model, progress = train(config, CropSet(JOB["crops"]), JOB["run"], lambda row: tell("row", **row), 0, devices)
     tell("end", history=progress.history, written=sorted(written), weight=float(abs(model.get_weights()[0]).sum()))

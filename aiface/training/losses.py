@@ -1,18 +1,65 @@
-"""A network that learns to see and to judge as another detector does, beside what the labels say.
+"""What a training minimises: what the labels say, or also how another detector sees and judges.
 
-A label tells one bit of a picture; a teacher's feature map tells tens of thousands of numbers, and its score how sure
-one can be. So even a network with random weights learns from a few thousand faces. Features: Romero et al. 2015,
-"FitNets: Hints for Thin Deep Nets"; score: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network". Both see
-the same spoiled windows.
+`Taught`: a label tells one bit of a picture; a teacher's feature map tells tens of thousands of numbers, and its score
+how sure one can be. So even a network with random weights learns from a few thousand faces. Features: Romero et al.
+2015, "FitNets: Hints for Thin Deep Nets"; score: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network".
+Both see the same spoiled windows.
 """
+
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from aiface.data.batches import Batches
+from aiface.models.detector import load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import build
+from aiface.training.config import TrainConfig
 
 SCALE_BATCHES = 16  # at most: enough pictures to know each channel's mean and variance
+
+
+class Objective(Protocol):
+    """One way to learn from batches of uint8 windows `(n, s, s, 3)` and labels `(n, 1)`, for one phase of a training.
+
+    loss: of labels and of what the `fitted` model gives. batch_norm: whether batch normalisations learn, too.
+    """
+
+    loss: Callable
+    batch_norm: bool
+
+    def fitted(self, network: keras.Model) -> keras.Model:
+        """The model that `fit` gets, with the network that learns within it, or that network itself."""
+
+
+class Labels:
+    """The binary cross-entropy of the network's logit and the label."""
+
+    def __init__(self) -> None:
+        self.loss, self.batch_norm = keras.losses.BinaryCrossentropy(from_logits=True), False
+
+    def fitted(self, network: keras.Model) -> keras.Model:
+        """The network itself."""
+        return network
+
+
+class Taught:
+    """The labels, and a detector's features and score (`taught`); `batches`: some to standardise its channels on."""
+
+    def __init__(self, folder: str, batches: Batches):
+        self.loss, self.batch_norm = loss, True
+        self._teacher = load_detector(folder, runtime="keras").network
+        self._channels = scale(self._teacher, batches)
+
+    def fitted(self, network: keras.Model) -> keras.Model:
+        """The network with its teacher beside it."""
+        return taught(network, self._teacher, *self._channels)
+
+
+def objective(config: TrainConfig, batches: Batches) -> Objective:
+    """The one that a configuration chooses. `batches`: of the phase that begins."""
+    return Taught(config.teacher, batches) if config.teacher else Labels()
 
 
 def scale(teacher: keras.Model, batches: Batches) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from aiface.data.batches import Batches
 from aiface.data.crop_sets import prepare
 from aiface.data.folders import scan
 from aiface.models.keras_import import keras
-from aiface.training import distill
+from aiface.training import losses
 from aiface.training import trainer as training
 from aiface.training.config import Phase, TrainConfig
 from aiface.training.trainer import train
@@ -45,9 +45,9 @@ def teacher(monkeypatch):
     """A network that calls red AI, as `load_detector` gives it."""
     made = by_colour("teacher", dropout=0.5)
     made.get_layer("logit").set_weights([np.array([[6.0], [-3.0], [-3.0]]), np.zeros(1)])
-    monkeypatch.setattr(distill, "build", by_colour)
+    monkeypatch.setattr(losses, "build", by_colour)
     monkeypatch.setattr(training, "build", by_colour)
-    monkeypatch.setattr(training, "load_detector", lambda folder, runtime: SimpleNamespace(network=made))
+    monkeypatch.setattr(losses, "load_detector", lambda folder, runtime: SimpleNamespace(network=made))
     return made
 
 
@@ -55,8 +55,8 @@ def test_the_student_comes_to_see_and_to_judge_as_its_teacher(crops, teacher, tm
     """What the teacher calls AI gets a higher score than what it calls real, whatever the labels say."""
     config = dataclasses.replace(SMALL, steps_per_epoch=100, teacher="there")
     model, progress = train(config, crops, tmp_path, verbose=0)
-    losses = [row["loss"] for row in progress.history]
-    assert losses[-1] < 0.7 * losses[0]
+    seen = [row["loss"] for row in progress.history]
+    assert seen[-1] < 0.7 * seen[0]
     red, green = (np.full((1, 256, 256, 3), colour, np.uint8) for colour in ((200, 60, 60), (60, 200, 60)))
     assert float(model.predict_on_batch(red)[0, 0]) > float(model.predict_on_batch(green)[0, 0]) + 0.5
 
@@ -76,7 +76,7 @@ def test_what_was_interrupted_goes_on_to_the_same_weights(crops, teacher, tmp_pa
 
 def test_a_taught_model_gives_both_logits_and_what_is_missed(crops, teacher):
     batches, student = Batches(crops.split("train"), 64, 4, 2, (0, 1)), by_colour("student", 64, 0.5)
-    model = distill.taught(student, teacher, *distill.scale(teacher, batches))
+    model = losses.taught(student, teacher, *losses.scale(teacher, batches))
     images, _ = batches[0]
     found = np.asarray(model.predict_on_batch(images))
     at_64 = by_colour("teacher", 64)
@@ -97,13 +97,23 @@ def test_a_taught_model_gives_both_logits_and_what_is_missed(crops, teacher):
     }
 
 
+def test_the_configuration_chooses(crops, teacher):
+    batches = Batches(crops.split_of_both("train"), 64, 4, 1, (0, 0))
+    labels, taught = (losses.objective(dataclasses.replace(SMALL, teacher=name), batches) for name in ("", "there"))
+    student = by_colour("student", 64)
+    assert labels.fitted(student) is student
+    assert [labels.batch_norm, taught.batch_norm] == [False, True]
+    assert taught.fitted(student).output_shape == (None, 3)
+    assert float(labels.loss(np.ones((1, 1)), np.zeros((1, 1)))) == pytest.approx(np.log(2))
+
+
 @pytest.mark.parametrize("teacher_logit", [-3.0, 0.0, 3.0])
 def test_label_and_teacher_have_half_a_say_each(teacher_logit):
     """The loss is least where the student's score is the mean of the label and the teacher's score."""
     logits = np.linspace(-4, 4, 801, dtype=np.float32)
     outputs = np.stack([logits, np.full(801, teacher_logit), np.full(801, 0.25)], axis=1).astype(np.float32)
-    losses = np.asarray(distill.loss(np.ones((801, 1), np.float32), outputs))
+    found = np.asarray(losses.loss(np.ones((801, 1), np.float32), outputs))
     target = (1 + 1 / (1 + np.exp(-teacher_logit))) / 2
-    assert 1 / (1 + np.exp(-logits[losses.argmin()])) == pytest.approx(target, abs=0.005)
+    assert 1 / (1 + np.exp(-logits[found.argmin()])) == pytest.approx(target, abs=0.005)
     entropy = -target * np.log(target) - (1 - target) * np.log(1 - target)
-    assert losses.min() == pytest.approx(0.25 + entropy, abs=1e-3)
+    assert found.min() == pytest.approx(0.25 + entropy, abs=1e-3)
