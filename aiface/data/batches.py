@@ -71,7 +71,7 @@ class Batches(Sequence):
     """
 
     def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
-                 degrade: bool = True, balance: bool = True, shares: Mapping[str, float] = {},
+                 *, degrade: bool = True, balance: bool = True, shares: Mapping[str, float] = {},
                  self_blended: float = 0.0, cutmix: float = 0.0, share: slice = slice(None)):  # fmt: skip
         self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
         self._seed, self._degrade, self._self_blended, self._cutmix = seed, degrade, self_blended, cutmix

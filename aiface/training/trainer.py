@@ -118,8 +118,9 @@ class _Trainer:
     def _batches(self, size: int, epoch: int, share: slice = slice(None)) -> Batches:
         config = self.config
         return Batches(
-            self.train, size, config.batch_size, config.steps_per_epoch, (config.seed, epoch), config.degrade,
-            config.balance, config.shares, config.self_blended, config.cutmix, share,
+            self.train, size, config.batch_size, config.steps_per_epoch, (config.seed, epoch),
+            degrade=config.degrade, balance=config.balance, shares=config.shares,
+            self_blended=config.self_blended, cutmix=config.cutmix, share=share,
         )  # fmt: skip
 
     def _enter(self, phase: Phase, start: int) -> None:

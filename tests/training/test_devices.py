@@ -142,11 +142,12 @@ def test_with_a_teacher_two_processes_are_as_one(crops, tmp_path):
 @pytest.mark.parametrize("balance", [True, False])
 @pytest.mark.parametrize("processes", [1, 2, 4, 8])
 def test_the_shares_of_a_batch_are_disjoint_and_together_the_whole(crops, processes, balance):
-    inputs = (CropSet(crops).split("train"), 48, 8, 3, (0, 1), True, balance)
+    inputs = (CropSet(crops).split("train"), 48, 8, 3, (0, 1))
     shares = [Devices(processes, process, processes).share(8) for process in range(processes)]
     places = [place for share in shares for place in range(8)[share]]
     assert places == list(range(8))
-    whole, parts = Batches(*inputs), [Batches(*inputs, share=share) for share in shares]
+    whole = Batches(*inputs, balance=balance)
+    parts = [Batches(*inputs, balance=balance, share=share) for share in shares]
     for index in range(3):
         for each, expected in zip(zip(*(part[index] for part in parts), strict=True), whole[index], strict=True):
             np.testing.assert_array_equal(np.concatenate(each), expected)

@@ -236,7 +236,9 @@ def test_a_damaged_state_is_named(crops, tmp_path, tiny_build, damage):
 def test_each_split_has_its_use(crops, tmp_path, tiny_build, monkeypatch):
     """The test split is never looked at, and what is validated on is not trained on."""
     given, batches = [], training.Batches
-    monkeypatch.setattr(training, "Batches", lambda crops, *args: given.append(crops) or batches(crops, *args))
+    monkeypatch.setattr(
+        training, "Batches", lambda crops, *args, **choices: given.append(crops) or batches(crops, *args, **choices)
+    )
     monkeypatch.setattr(CropSet, "__getitem__", guarded(CropSet.__getitem__, "test"))
     train(dataclasses.replace(SMALL, phases=SMALL.phases[:1]), crops, tmp_path, verbose=0)
     assert {split for part in given for split in part.splits} == {"train"}
