@@ -18,7 +18,7 @@ from aiface.analysis.verdict import MIN_FACES, Verdict, judge_input, judge_perso
 from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import FaceFinder
-from aiface.io.files import read_image
+from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs
 from aiface.labels import Answer

@@ -12,7 +12,8 @@ from aiface.audit.file_traits import METADATA, NUMBERS, file_traits
 from aiface.audit.pixel_statistics import STATISTICS, perceptual_hash, statistics
 from aiface.data.folders import Item
 from aiface.errors import DataError
-from aiface.io.files import open_image, read_image, sha256
+from aiface.io.files import sha256
+from aiface.io.images import open_image, read_image
 
 MEANING = METADATA | STATISTICS
 

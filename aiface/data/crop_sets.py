@@ -23,7 +23,8 @@ from aiface.data.folders import Item
 from aiface.errors import DataError
 from aiface.faces.crop import CROP_VERSION, crop_face
 from aiface.faces.finder import FaceFinder
-from aiface.io.files import atomic_path, read_image, sha256, write_csv
+from aiface.io.files import atomic_path, sha256, write_csv
+from aiface.io.images import read_image
 from aiface.labels import NAMES
 
 SHARD_BYTES = 60_000_000

@@ -19,7 +19,7 @@ from PIL import Image, IptcImagePlugin
 from PIL.ExifTags import IFD, TAGS, Base
 
 from aiface.errors import DataError
-from aiface.io.files import check_size, open_image
+from aiface.io.images import check_size, open_image
 from aiface.io.media_kinds import OPTIONS
 
 MAX_TAGS = 100  # of a kind

@@ -13,7 +13,8 @@ from aiface.analysis.session import Session, Sightings
 from aiface.analysis.trail import LINGER, Box
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import COLOURS
-from aiface.io.files import atomic_path, read_image
+from aiface.io.files import atomic_path
+from aiface.io.images import read_image
 from aiface.labels import Answer
 from aiface.video.opening import open_video
 from aiface.video.writer import VideoWriter

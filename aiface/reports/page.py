@@ -11,7 +11,8 @@ import numpy as np
 import aiface
 from aiface.analysis.pipeline import Analysis
 from aiface.drawing import HEX, data_url, html_page, jpeg_url
-from aiface.io.files import read_image, write_text
+from aiface.io.files import write_text
+from aiface.io.images import read_image
 from aiface.models.grad_cam import INNER_SHARE, onto_frame
 from aiface.provenance.claims import ABSENCE, Provenance
 from aiface.reports import figures as plots

@@ -14,7 +14,8 @@ import aiface
 from aiface.analysis.pipeline import Analysis
 from aiface.drawing import data_url
 from aiface.errors import DataError
-from aiface.io.files import read_image, sha256
+from aiface.io.files import sha256
+from aiface.io.images import read_image
 from aiface.models.detector import Detector
 from aiface.models.grad_cam import heat_map, share_inside_face
 from aiface.provenance.claims import Provenance

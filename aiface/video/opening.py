@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from aiface.errors import DataError, VideoError
-from aiface.io.files import read_image
+from aiface.io.images import read_image
 from aiface.io.media_kinds import is_image
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip

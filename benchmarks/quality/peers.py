@@ -5,7 +5,7 @@ import numpy as np
 
 from aiface.data.crop_sets import CropSet
 from aiface.faces.crop import CROP_SIZE
-from aiface.io.files import read_image
+from aiface.io.images import read_image
 from aiface.models.keras_import import keras
 from aiface.models.network import Backbone
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from aiface.errors import DataError
-from aiface.io.files import read_image
+from aiface.io.images import read_image
 from aiface.io.media_kinds import kind
 from aiface.provenance.tags import read_tags
 from benchmarks.soak.mutate import mutate

@@ -29,7 +29,8 @@ from aiface.analysis.session import Stopwatch
 from aiface.evaluation.report import markdown_table
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import load_finder
-from aiface.io.files import read_image, write_json, write_text
+from aiface.io.files import write_json, write_text
+from aiface.io.images import read_image
 from aiface.models.detector import load_detector
 from aiface.paths import DETECTOR, ROOT, WEIGHTS
 from aiface.reports.folder import Reports, plan

@@ -13,7 +13,7 @@ from aiface.data.crop_sets import CropSet, compress, crop_item, prepare
 from aiface.data.folders import scan
 from aiface.errors import DataError
 from aiface.faces.crop import CROP_VERSION
-from aiface.io.files import read_image
+from aiface.io.images import read_image
 from aiface.labels import AI, REAL
 
 

@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 
 from aiface.faces.crop import CROP_SIZE, Quad, crop_face, face_quad, fit_square, sharpness, warp_quad
 from aiface.faces.finder import Face
-from aiface.io.files import read_image
+from aiface.io.images import read_image
 from aiface.reports.overlay import draw
 from aiface.video.opening import Frame, open_video
 from aiface.video.writer import VideoWriter

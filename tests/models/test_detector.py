@@ -15,7 +15,8 @@ from clips import seconds, write_clip
 from PIL import Image
 
 from aiface.errors import ModelError
-from aiface.io.files import read_image, sha256
+from aiface.io.files import sha256
+from aiface.io.images import read_image
 from aiface.models import detector as detector_module
 from aiface.models.card import INT8
 from aiface.models.detector import RUNTIMES, load_detector

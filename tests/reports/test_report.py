@@ -19,7 +19,8 @@ from aiface.analysis.person import Person
 from aiface.analysis.pipeline import Analysis, analyze, analyze_video
 from aiface.analysis.verdict import BETWEEN, NO_FACE, Verdict
 from aiface.apps.web import answer_page as answer
-from aiface.io.files import read_image, sha256
+from aiface.io.files import sha256
+from aiface.io.images import read_image
 from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.provenance import inspector as inspection

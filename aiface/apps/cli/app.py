@@ -10,7 +10,7 @@ import threading
 
 from aiface.apps.cli.judge import add_detector_options
 from aiface.errors import AifaceError
-from aiface.io.files import MAX_PIXELS
+from aiface.io.images import MAX_PIXELS
 
 MISSING = (
     "python -m aiface app: expected Gradio 6.31 or newer, found none ({}); install it: pip install 'gradio>=6.31,<7'"
