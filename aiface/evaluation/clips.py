@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from aiface.analysis.pipeline import Settings, analyze_video
 from aiface.data.folders import SPLITS
 from aiface.errors import AifaceError, DataError
-from aiface.evaluation.metrics import bootstrap
+from aiface.evaluation.resampling import bootstrap
 from aiface.faces.finder import FaceFinder
 from aiface.io.media_kinds import is_clip
 from aiface.labels import AI, NAMES, REAL, Answer, label_of_folder
@@ -141,9 +141,6 @@ def clip_figures(rows: Sequence[Mapping], resamples: int = 1000, seed: int = 0) 
         "intervals": {"auc": None},
     }
     if len(np.unique(labels)) == 2:
-        figures |= _auc(scores, labels) | {"intervals": bootstrap(_auc, scores, labels, resamples, seed)}
+        intervals = bootstrap(lambda drawn: {"auc": drawn.auc()}, scores, labels, resamples, seed)
+        figures |= {"auc": float(roc_auc_score(labels, scores)), "intervals": intervals}
     return figures
-
-
-def _auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return {"auc": float(roc_auc_score(labels, scores))}

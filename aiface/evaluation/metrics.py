@@ -1,6 +1,6 @@
 """Figures for scores against labels. Choosing happens on `valid`; what is reported is measured on `test`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
@@ -115,29 +115,6 @@ def expected_calibration_error(scores: np.ndarray, labels: np.ndarray, bins: int
     index = np.minimum((scores * bins).astype(int), bins - 1)
     gaps = np.bincount(index, scores - (labels == AI), minlength=bins)
     return float(np.abs(gaps).sum() / len(scores))
-
-
-def bootstrap(
-    measure: Callable[[np.ndarray, np.ndarray], Mapping[str, float]],
-    scores: np.ndarray,
-    labels: np.ndarray,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> dict[str, tuple[float, float]]:
-    """95 % percentile intervals of each figure, drawing faces again within each class (Efron and Tibshirani 1993)."""
-    rng = np.random.default_rng(seed)
-    classes = [np.flatnonzero(labels == label) for label in (REAL, AI)]
-    drawn = [measure(scores[i], labels[i]) for i in (_redrawn(classes, rng) for _ in range(resamples))]
-    counts = {"n_real", "n_ai"}
-    return {
-        key: tuple(np.quantile([row[key] for row in drawn], (0.025, 0.975)).tolist())
-        for key in drawn[0]
-        if key not in counts
-    }
-
-
-def _redrawn(classes: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    return np.concatenate([rng.choice(index, len(index)) for index in classes])
 
 
 def coverage_risk(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict[str, list[float]]:

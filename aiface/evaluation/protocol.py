@@ -16,8 +16,9 @@ import numpy as np
 from aiface.data.crop_sets import CropSet, prepare
 from aiface.data.folders import SPLITS, Item, scan
 from aiface.errors import DataError
+from aiface.evaluation import resampling
 from aiface.evaluation.clips import TABLE, Clip, judge_clips, labelled_files, list_clips
-from aiface.evaluation.metrics import bootstrap, coverage_risk, decisions, figures
+from aiface.evaluation.metrics import coverage_risk, decisions, figures
 from aiface.evaluation.robustness import CURVES, Degraded, degraded
 from aiface.faces.finder import FaceFinder
 from aiface.io.media_kinds import is_image
@@ -179,8 +180,9 @@ def set_figures(scored: Scored, calibration: Calibration, resamples: int = RESAM
 
 
 def _row(scores: np.ndarray, labels: np.ndarray, calibration: Calibration, resamples: int, seed: int) -> dict:
-    measure = partial(figures, calibration=calibration)
-    return measure(scores, labels) | {"intervals": bootstrap(measure, scores, labels, resamples, seed)}
+    measure = partial(resampling.figures, calibration=calibration)
+    intervals = resampling.bootstrap(measure, scores, labels, resamples, seed)
+    return figures(scores, labels, calibration) | {"intervals": intervals}
 
 
 def _opponents(labels: np.ndarray, own: np.ndarray) -> np.ndarray:

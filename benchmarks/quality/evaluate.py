@@ -20,9 +20,10 @@ from aiface.audit.audit import Audit, audit
 from aiface.audit.findings import words
 from aiface.data.folders import scan
 from aiface.errors import AifaceError
-from aiface.evaluation.metrics import bootstrap, expected_calibration_error
+from aiface.evaluation.metrics import expected_calibration_error
 from aiface.evaluation.protocol import RESAMPLES, Scored, measure, open_sets, pooled, set_name, summary
 from aiface.evaluation.report import Section, interval, markdown_table, write
+from aiface.evaluation.resampling import bootstrap
 from aiface.evaluation.robustness import CLEAN, CURVES, Degraded, degraded
 from aiface.faces.finder import load_finder
 from aiface.models.detector import load_detector
@@ -141,22 +142,17 @@ def pair_figures(sets: Mapping[str, Scored], spoiled: Degraded, resamples: int) 
         for strength, found in curve.items()
         if strength != CLEAN
     }
-    return _with_intervals(_ece, scores, labels, resamples) | {
+    return {
         "sets": list(PAIR),
-        "degraded": {name: _with_intervals(_auc, found, spoiled.labels, resamples) for name, found in steps.items()},
+        "ece": expected_calibration_error(scores, labels),
+        "intervals": bootstrap(lambda drawn: {"ece": drawn.calibration_error()}, scores, labels, resamples),
+        "degraded": {name: _auc(found, spoiled.labels, resamples) for name, found in steps.items()},
     }
 
 
-def _with_intervals(figure: Callable, scores: np.ndarray, labels: np.ndarray, resamples: int) -> dict:
-    return figure(scores, labels) | {"intervals": bootstrap(figure, scores, labels, resamples)}
-
-
-def _ece(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return {"ece": expected_calibration_error(scores, labels)}
-
-
-def _auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return {"auc": float(roc_auc_score(labels, scores))}
+def _auc(scores: np.ndarray, labels: np.ndarray, resamples: int) -> dict:
+    intervals = bootstrap(lambda drawn: {"auc": drawn.auc()}, scores, labels, resamples)
+    return {"auc": float(roc_auc_score(labels, scores)), "intervals": intervals}
 
 
 def bars_table(found: Sequence[Bar]) -> str:
