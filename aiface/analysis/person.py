@@ -1,32 +1,62 @@
 """What is remembered of one person: little, however long they are seen."""
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 
 import numpy as np
 
-from aiface.analysis.best_looks import Moments, frontality, quality
-from aiface.analysis.trail import Trail
-from aiface.analysis.verdict import Sighting, Verdict
-from aiface.faces.crop import face_quad, sharpness
-from aiface.faces.finder import Face
+from aiface.analysis.best_looks import BestLooks, quality
+from aiface.analysis.look import Box, Look
+from aiface.analysis.verdict import Verdict
 
 GALLERY = 8  # crops of a person that are shown, and tried for how stable their scores are
+LINGER = 0.5  # seconds that a box stays where a person was last seen
+
+
+class Trail:
+    """A person's boxes over time, in 24 bytes a look: boxes are x, y, width, height in pixels, times in seconds."""
+
+    def __init__(self) -> None:
+        self._times, self._boxes = array("d"), array("f")
+
+    def add(self, time: float, box: Box) -> None:
+        """The face was at `box` at a time not before the last."""
+        self._times.append(time)
+        self._boxes.extend(box)
+
+    def at(self, time: float) -> Box | None:
+        """Where the face is at `time`, between two looks in proportion; None when it is not in view."""
+        after = bisect_left(self._times, time)
+        seen = after < len(self._times)
+        if seen and self._times[after] - time < 1e-6:
+            return self._box(after)
+        if after == 0:
+            return None
+        before = self._times[after - 1]
+        if not seen:
+            return self._box(after - 1) if time - before <= LINGER else None
+        part = (time - before) / (self._times[after] - before)
+        return tuple(np.add(np.multiply(self._box(after - 1), 1 - part), np.multiply(self._box(after), part)).tolist())
+
+    def _box(self, index: int) -> Box:
+        return tuple(self._boxes[4 * index : 4 * index + 4])
 
 
 @dataclass
 class Person:
     """Someone followed through a clip, or one face of an image.
 
-    moments: the looks that are worth scoring. every: all looks, without crops, where each is scored; else None.
+    best_looks: those that are worth scoring. all_looks: every one, without crops, where each is scored; else None.
     looks: how often the face was found; first_time, last_time: when, in seconds. trail: where it was at every look, or
     None where nobody asked. verdict: the final one, once they have left.
     """
 
     id: int
-    moments: Moments = field(default_factory=Moments)
-    every: list[Sighting] | None = None
+    best_looks: BestLooks = field(default_factory=BestLooks)
+    all_looks: list[Look] | None = None
     trail: Trail | None = None
     looks: int = 0
     first_time: float = 0.0
@@ -34,36 +64,30 @@ class Person:
     verdict: Verdict | None = None
 
     @property
-    def sightings(self) -> list[Sighting]:
+    def each_look(self) -> list[Look]:
         """The looks that the verdict rests on, in the order of time."""
-        return list(self.moments) if self.every is None else self.every
+        return list(self.best_looks) if self.all_looks is None else self.all_looks
 
     @property
-    def gallery(self) -> list[Sighting]:
-        """The best 8 moments of which crops are kept, in the order of time."""
-        best = nlargest(GALLERY, (moment for moment in self.moments if moment.crop is not None), key=quality)
-        return sorted(best, key=lambda moment: moment.time)
+    def gallery(self) -> list[Look]:
+        """The best 8 looks of which crops are kept, in the order of time."""
+        best = nlargest(GALLERY, (look for look in self.best_looks if look.crop is not None), key=quality)
+        return sorted(best, key=lambda look: look.time)
 
-    def see(self, sighting: Sighting) -> None:
-        """Add a look at this person, not earlier than the last; scored already if there is to be `every` one."""
-        self.first_time = self.first_time if self.looks else sighting.time
-        self.last_time = sighting.time
+    def see(self, look: Look) -> None:
+        """Add a look at this person, not earlier than the last; scored already if `all_looks` are kept."""
+        self.first_time = self.first_time if self.looks else look.time
+        self.last_time = look.time
         self.looks += 1
-        self.moments.add(sighting)
-        if self.every is not None:
-            self.every.append(replace(sighting, crop=None))
+        self.best_looks.add(look)
+        if self.all_looks is not None:
+            self.all_looks.append(replace(look, crop=None))
         if self.trail is not None:
-            self.trail.add(sighting.time, sighting.box)
+            self.trail.add(look.time, look.box)
 
-    def drop_crops(self, but: Sequence[Sighting] = ()) -> None:
+    def drop_crops(self, but: Sequence[Look] = ()) -> None:
         """Keep the scores alone, and the crops of those in `but`."""
-        kept = {id(moment) for moment in but}
-        for moment in self.moments:
-            if id(moment) not in kept:
-                moment.crop = None
-
-
-def sight(face: Face, crop: np.ndarray, at: float) -> Sighting:
-    """What is remembered of a face seen `at` seconds, not scored yet."""
-    quad, front = face_quad(face.landmarks), frontality(face.landmarks)
-    return Sighting(at, face.box, None, quad.side, sharpness(crop), front, crop, quad)
+        kept = {id(look) for look in but}
+        for look in self.best_looks:
+            if id(look) not in kept:
+                look.crop = None

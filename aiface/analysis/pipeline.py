@@ -1,27 +1,26 @@
 """Judge an image, a video, a folder or a camera: frames to faces to people to verdicts."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import groupby, islice
 from math import inf
 from pathlib import Path
 
 import numpy as np
 
-from aiface.analysis.best_looks import MOMENTS
-from aiface.analysis.person import Person, sight
-from aiface.analysis.session import Session, Sightings
-from aiface.analysis.trail import Trail
-from aiface.analysis.verdict import MIN_FACES, Verdict, judge_input, judge_person
+from aiface.analysis.look import look_at
+from aiface.analysis.person import Person, Trail
+from aiface.analysis.result import Analysis, Settings, finder_name
+from aiface.analysis.session import Looks, Session
+from aiface.analysis.verdict import judge_input, judge_person
 from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import FaceFinder
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs
-from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
 from aiface.video.opening import Frame, open_video, sample
@@ -30,114 +29,7 @@ from aiface.video.writer import VideoWriter
 IMAGES_AT_ONCE = 32  # images of a folder scored in one go
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What to look at in a video, and what to remember.
-
-    samples_per_second: how many frames of each second faces are looked for in, at least 2. People are told apart by
-    following them, and in more than half a second a face moves too far for that. moments: of each person that are
-    scored at most (see `aiface.analysis.best_looks`), at least 6, so that after a merge of neighbours enough for a
-    verdict remain. None scores every look, in memory that grows with the clip. trails: whether to remember where faces
-    were, for `aiface.reports.overlay.annotate`: 24 bytes a look.
-    """
-
-    samples_per_second: float = 5.0
-    moments: int | None = MOMENTS
-    trails: bool = False
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.samples_per_second < float("inf"):
-            raise ValueError(f"expected samples_per_second of at least 2, found {self.samples_per_second}")
-        if self.moments is not None and self.moments < 2 * MIN_FACES:
-            raise ValueError(f"expected moments of at least {2 * MIN_FACES}, or None, found {self.moments}")
-
-    def row(self) -> dict[str, float | None]:
-        """What the answer depends on, as plain values."""
-        return {"samples_per_second": self.samples_per_second, "moments": self.moments}
-
-
-@dataclass
-class Analysis:
-    """What was found in one input.
-
-    path: the input as it was named; copy: where it was read, if that is elsewhere. error: None, or why it could not be
-    judged. warnings: what was amiss but did not keep it from being judged. frames: number in which faces were looked
-    for; seconds: time of the last one. performance: `speed`, seconds of clip judged per second, and milliseconds for
-    each such frame to `read`, `find`, `crop` and `score`. settings: those that the answer depends on, and what found
-    the faces.
-    """
-
-    path: str
-    moving: bool = False
-    people: list[Person] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
-    verdict: Verdict = field(default_factory=lambda: Verdict(Answer.INCONCLUSIVE, None))
-    error: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    frames: int = 0
-    interrupted: bool = False
-    performance: dict[str, float] = field(default_factory=dict)
-    settings: dict[str, float | str | None] = field(default_factory=dict)
-    copy: str | None = None
-
-    @property
-    def file(self) -> Path:
-        """What was read."""
-        return Path(self.copy or self.path)
-
-    def named(self, name: str) -> "Analysis":
-        """The same of a copy of what has this name."""
-        error = self.error and self.error.replace(self.path, name)
-        warnings = [warning.replace(self.path, name) for warning in self.warnings]
-        return replace(self, path=name, copy=self.path, error=error, warnings=warnings)
-
-    def row(self) -> dict:
-        """The answer as plain values: one line of `python -m aiface analyze --json`.
-
-        Of each person: `looks`, how often their face was found; `scored`, how many of these looks were scored; `faces`,
-        how many of those the verdict rests on; `ai_intervals_s`, when they look generated (None for a still).
-        """
-        return {
-            "path": self.path,
-            "verdict": self.verdict.verdict,
-            "score": self.verdict.score,
-            "people": [
-                _person_row(person, verdict, self.moving)
-                for person, verdict in zip(self.people, self.verdicts, strict=True)
-            ],
-            "reasons": list(self.verdict.reasons),
-            "error": self.error,
-        }
-
-
-def _person_row(person: Person, verdict: Verdict, moving: bool) -> dict:
-    return {
-        "verdict": verdict.verdict,
-        "score": verdict.score,
-        "looks": person.looks,
-        "scored": len(person.sightings),
-        "faces": verdict.faces,
-        "first_s": person.first_time,
-        "last_s": person.last_time,
-        "ai_intervals_s": [list(span) for span in verdict.ai_spans] if moving else None,
-        "reasons": list(verdict.reasons),
-    }
-
-
-def line(report: Mapping) -> dict:
-    """What `Analysis.row` gave, of a report's JSON, which says more on the input and on each person."""
-    somebody = _person_row(Person(0), Verdict(Answer.INCONCLUSIVE, None), moving=False)
-    people = [{key: person[key] for key in somebody} for person in report["people"]]
-    return {key: report[key] for key in Analysis("").row()} | {"people": people}
-
-
-def finder_name(finder: FaceFinder) -> str:
-    """What finds the faces, such as "YuNet": which one it is moves crops, and so scores."""
-    return getattr(finder, "name", "a function")
-
-
-OnSample = Callable[[Frame, Sightings, Session], None]
+OnSample = Callable[[Frame, Looks, Session], None]
 
 
 def analyze_video(
@@ -158,7 +50,7 @@ def analyze_video(
     """
     used = settings.row() | {"faces_by": finder_name(finder)}
     analysis = Analysis(str(source), moving=True, settings=used)
-    session = Session(finder, detector, moments=settings.moments, trails=settings.trails)
+    session = Session(finder, detector, best_looks=settings.best_looks, trails=settings.trails)
     start = time.perf_counter()
     with ExitStack() as stack:
         rate = inf if record else settings.samples_per_second
@@ -223,9 +115,9 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: De
     spreads = detector.spread(crops, scores).tolist()
     for (analysis, face, crop), score, spread in zip(found, scores, spreads, strict=True):
         person = Person(len(analysis.people), trail=Trail())
-        person.see(replace(sight(face, crop, 0.0), score=float(score)))
+        person.see(replace(look_at(face, crop, 0.0), score=float(score)))
         analysis.people.append(person)
-        analysis.verdicts.append(judge_person(person.sightings, detector.calibration, False, spread))
+        analysis.verdicts.append(judge_person(person.each_look, detector.calibration, False, spread))
     for analysis in analyses:
         if analysis.error is None:
             analysis.verdict = judge_input(analysis.verdicts)

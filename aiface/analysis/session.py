@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from aiface.analysis.best_looks import MOMENTS, Moments
-from aiface.analysis.person import Person, sight
-from aiface.analysis.spans import ai_spans
-from aiface.analysis.steady_verdict import Steady
-from aiface.analysis.trail import Trail
-from aiface.analysis.verdict import Sighting, Verdict, judge_person
+from aiface.analysis.best_looks import BEST_LOOKS, BestLooks
+from aiface.analysis.look import Look, look_at
+from aiface.analysis.person import Person, Trail
+from aiface.analysis.steady_verdict import SteadyVerdicts
+from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import FaceFinder
 from aiface.faces.tracking import ShotDetector, Tracker
@@ -24,7 +23,7 @@ from aiface.video.opening import Frame
 GALLERIES = 32  # people of whom crops are kept: a film has thousands
 PEOPLE = 10_000  # who are remembered at all: before a camera that never stops there are more
 
-Sightings = list[tuple[Person, Sighting]]
+Looks = list[tuple[Person, Look]]
 
 
 class Stopwatch:
@@ -58,13 +57,13 @@ class Stopwatch:
 
 
 class Session:
-    """Everything seen so far in one clip or camera, frame by frame, in memory that is bounded but for `every` look.
+    """Everything seen so far in one clip or camera, frame by frame, in bounded memory unless each look is scored.
 
     Faces are found, told apart and compared in each frame, but scored only when somebody asks, each look once: a
-    person's `moments` when they have left or are judged, and what is shown while watching.
+    person's `best_looks` when they have left or are judged, and what is shown while watching.
 
     people: by track id. frames: how many there were. duration: seconds that the clip is said to last, or None.
-    forgotten: how many who left are no longer among `people`. moments: of each person that are scored at most; None
+    forgotten: how many who left are no longer among `people`. best_looks: of each person that are scored at most; None
     scores every look. trails: whether to remember where faces were at every look.
     """
 
@@ -73,7 +72,7 @@ class Session:
         finder: FaceFinder,
         detector: Detector,
         moving: bool = True,
-        moments: int | None = MOMENTS,
+        best_looks: int | None = BEST_LOOKS,
         trails: bool = False,
     ):
         self.people: dict[int, Person] = {}
@@ -81,50 +80,50 @@ class Session:
         self.duration: float | None = None
         self.stopwatch = Stopwatch()
         self.moving = moving
-        self._moments, self._trails = moments, trails
+        self._best_looks, self._trails = best_looks, trails
         self._finder, self._detector = finder, detector
         self._tracker, self._shots = Tracker(), ShotDetector()
-        self._steady = Steady(detector.calibration)
+        self._steady = SteadyVerdicts(detector.calibration)
         self._followed: dict[int, Person] = {}
         self._with_crops: dict[int, Person] = {}
 
-    def update(self, frame: Frame) -> Sightings:
+    def update(self, frame: Frame) -> Looks:
         """Find and tell apart the faces in a frame; each comes back with the person it belongs to, not scored yet."""
         with self.stopwatch("find"):
             faces = self._finder(frame.image)
         with self.stopwatch("crop"):
-            sightings = [sight(face, crop_face(frame.image, face), frame.time) for face in faces]
-        if self._moments is None:
-            self.score(sightings)
+            looks = [look_at(face, crop_face(frame.image, face), frame.time) for face in faces]
+        if self._best_looks is None:
+            self.score(looks)
         if self._shots.is_cut(frame.image):
             self._tracker.end_all()
         ids = self._tracker.update(np.array([face.box for face in faces]), frame.time)
-        seen = [(self._see(id, sighting), sighting) for id, sighting in zip(ids, sightings, strict=True)]
+        seen = [(self._see(id, look), look) for id, look in zip(ids, looks, strict=True)]
         self.frames += 1
         self._save_crops(seen)
         self._part()
         return seen
 
-    def _see(self, id: int, sighting: Sighting) -> Person:
+    def _see(self, id: int, look: Look) -> Person:
         person = self.people.get(id) or self._newcomer(id)
-        person.see(sighting)
+        person.see(look)
         self.people[id] = self._followed[id] = person  # last: an interrupt leaves nobody here who was never seen
         return person
 
     def _newcomer(self, id: int) -> Person:
         """Someone new; crops of one who left make room for theirs: of one not judged AI, and seen least."""
-        every, trail = [] if self._moments is None else None, Trail() if self._trails else None
-        person = Person(id, Moments(self._moments or MOMENTS), every, trail)
+        all_looks, trail = [] if self._best_looks is None else None, Trail() if self._trails else None
+        person = Person(id, BestLooks(self._best_looks or BEST_LOOKS), all_looks, trail)
         if len(self._with_crops) >= GALLERIES and (left := _least(self._with_crops)):
             self._with_crops.pop(left.id).drop_crops()
         if len(self._with_crops) < GALLERIES:
             self._with_crops[id] = person
         return person
 
-    def _save_crops(self, seen: Sightings) -> None:
-        """In a crowd, score the moments of those beyond the 32 at once, and keep no crops of them."""
-        others = [(person, sighting) for person, sighting in seen if person.id not in self._with_crops]
-        self.score([sighting for person, sighting in others if sighting in person.moments])
+    def _save_crops(self, seen: Looks) -> None:
+        """In a crowd, score the best looks of those beyond the 32 at once, and keep no crops of them."""
+        others = [(person, look) for person, look in seen if person.id not in self._with_crops]
+        self.score([look for person, look in others if look in person.best_looks])
         for person, _ in others:
             person.drop_crops()
 
@@ -132,7 +131,7 @@ class Session:
         """Conclude on those who left, and forget the least of them where they are too many."""
         ids = {track.id for track in self._tracker.tracks}
         left = [person for id, person in self._followed.items() if id not in ids]
-        self.score([moment for person in left for moment in person.sightings])
+        self.score([look for person in left for look in person.each_look])
         for person in left:
             person.verdict = self._final(person)
             person.drop_crops(but=person.gallery)
@@ -143,43 +142,43 @@ class Session:
             del self.people[least.id]
             self.forgotten += 1
 
-    def score(self, sightings: Sequence[Sighting]) -> None:
+    def score(self, looks: Sequence[Look]) -> None:
         """Score those looks that have no score yet, together."""
         with self.stopwatch("score"):
-            if new := [sighting for sighting in sightings if sighting.score is None]:
-                scores = self._detector.score(np.stack([sighting.crop for sighting in new]))
-                for sighting, score in zip(new, scores, strict=True):
-                    sighting.score = float(score)
+            if new := [look for look in looks if look.score is None]:
+                scores = self._detector.score(np.stack([look.crop for look in new]))
+                for look, score in zip(new, scores, strict=True):
+                    look.score = float(score)
 
     def judge(self, person: Person) -> Verdict:
         """The person's verdict on what was seen so far, without a look at how stable its scores are."""
-        sightings = person.sightings
-        self.score(sightings)
-        return judge_person(sightings, self._detector.calibration, self.moving)
+        looks = person.each_look
+        self.score(looks)
+        return judge_person(looks, self._detector.calibration, self.moving)
 
-    def shown(self, seen: Sightings) -> list[Verdict | None]:
-        """What to show of the people seen in a frame while watching, see `Steady`: their faces are scored, together."""
-        self.score([sighting for _, sighting in seen])
-        return [self._steady(person.id, replace(sighting, crop=None)) for person, sighting in seen]
+    def shown(self, seen: Looks) -> list[Verdict | None]:
+        """What to show of the people seen in a frame, by `SteadyVerdicts`: their faces are scored, together."""
+        self.score([look for _, look in seen])
+        return [self._steady(person.id, replace(look, crop=None)) for person, look in seen]
 
     def conclude(self) -> list[Verdict]:
         """The final verdict on each of `people`: as `judge` has it, if the score is stable too."""
-        self.score([moment for person in self._followed.values() for moment in person.sightings])
+        self.score([look for person in self._followed.values() for look in person.each_look])
         return [person.verdict or self._final(person) for person in self.people.values()]
 
     def _final(self, person: Person) -> Verdict:
         calibration, verdict = self._detector.calibration, self.judge(person)
-        spans = ai_spans(person.moments, calibration, person.first_time, person.last_time) if self.moving else ()
-        if verdict.verdict == Answer.INCONCLUSIVE and not spans:
+        spans = ai_spans(person.best_looks, calibration, person.first_time, person.last_time) if self.moving else ()
+        if verdict.answer == Answer.INCONCLUSIVE and not spans:
             return verdict
         spread = self._spread(person)
-        verdict = judge_person(person.sightings, calibration, self.moving, spread)
+        verdict = judge_person(person.each_look, calibration, self.moving, spread)
         stable = spread is None or calibration.stable(spread)
         return replace(verdict, ai_spans=spans if stable else ())
 
     def _spread(self, person: Person) -> float | None:
         """The median over the usable faces of the person's gallery, None if there are none."""
-        usable = [moment for moment in person.gallery if moment.flaw is None]
+        usable = [look for look in person.gallery if look.flaw is None]
         if not usable:
             return None
         crops, scores = np.stack([m.crop for m in usable]), np.array([m.score for m in usable], np.float32)
@@ -190,4 +189,4 @@ class Session:
 def _least(people: dict[int, Person]) -> Person | None:
     """Of those who left the one who matters least: not judged AI, and seen least."""
     left = [person for person in people.values() if person.verdict]
-    return min(left, key=lambda person: (person.verdict.verdict == Answer.AI, person.looks), default=None)
+    return min(left, key=lambda person: (person.verdict.answer == Answer.AI, person.looks), default=None)

@@ -1,4 +1,4 @@
-"""A verdict to show while watching: of the last moments, and without flicker. A final verdict has no part in this."""
+"""A verdict to show while watching: of the last looks, and without flicker. A final verdict has no part in this."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from aiface.analysis.verdict import CLIP, MIN_FACES, Sighting, Verdict, judge_person
+from aiface.analysis.look import Look
+from aiface.analysis.verdict import CLIP, MIN_FACES, Verdict, judge_person
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 from aiface.models.logits import expit, logit
@@ -24,10 +25,10 @@ class _Watched:
 
     agreed: float
     shown: Verdict | None = None
-    looks: deque[Sighting] = field(default_factory=lambda: deque(maxlen=MOST))
+    looks: deque[Look] = field(default_factory=lambda: deque(maxlen=MOST))
 
 
-class Steady:
+class SteadyVerdicts:
     """The verdicts shown on people, with hysteresis (a Schmitt trigger with two thresholds, and a time limit).
 
     A verdict changes when the score pooled over the last 2 s lies beyond the threshold by 1 logit, or when it has
@@ -38,35 +39,35 @@ class Steady:
         self._calibration = calibration
         self._watched: dict[int, _Watched] = {}
 
-    def __call__(self, id: int, sighting: Sighting) -> Verdict | None:
+    def __call__(self, id: int, look: Look) -> Verdict | None:
         """What to show of a person after another scored look at them; None until three were good enough."""
-        now = sighting.time
+        now = look.time
         person = self._watched.setdefault(id, _Watched(agreed=now))
-        found = judge_person(_recent(person.looks, sighting), self._calibration, moving=True)
+        found = judge_person(_recent(person.looks, look), self._calibration, moving=True)
         if found.faces < MIN_FACES:
             found = None
-        answer = person.shown if person.shown and now - person.agreed < HOLD else found
-        if found and answer is person.shown:
-            answer = replace(found, verdict=self._within_reach(person.shown.verdict, found.score))
-        person.shown = answer
-        if (answer and answer.verdict) == (found and found.verdict):
+        shown = person.shown if person.shown and now - person.agreed < HOLD else found
+        if found and shown is person.shown:
+            shown = replace(found, answer=self._within_reach(person.shown.answer, found.score))
+        person.shown = shown
+        if (shown and shown.answer) == (found and found.answer):
             person.agreed = now
-        return answer
+        return shown
 
     def forget(self, id: int) -> None:
         """Let go of a person who won't come again."""
         self._watched.pop(id, None)
 
     def _within_reach(self, shown: Answer, score: float) -> Answer:
-        """The verdict nearest to the one shown that a score within the margin of this one gives."""
+        """The answer nearest to the one shown that a score within the margin of this one gives."""
         at = logit(min(max(score, CLIP), 1 - CLIP))
         low, high = self._calibration.answers(expit(at + np.array((-MARGIN, MARGIN))))
         return min(max(shown, low, key=Answer.suspicion), high, key=Answer.suspicion)
 
 
-def _recent(looks: deque[Sighting], sighting: Sighting) -> Sequence[Sighting]:
+def _recent(looks: deque[Look], look: Look) -> Sequence[Look]:
     """Add one to the looks of the last 2 s, but at least 6 where there are."""
-    looks.append(sighting)
-    while len(looks) > LOOKS and looks[0].time < sighting.time - RECENT:
+    looks.append(look)
+    while len(looks) > LOOKS and looks[0].time < look.time - RECENT:
         looks.popleft()
     return looks

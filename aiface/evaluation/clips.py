@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.analysis.pipeline import analyze_video
+from aiface.analysis.result import Settings
 from aiface.data.folders import SPLITS
 from aiface.errors import AifaceError, DataError
 from aiface.evaluation.resampling import bootstrap

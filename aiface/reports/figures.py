@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from aiface.analysis.person import Person
-from aiface.analysis.pipeline import Analysis
+from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import CLASS_COLOURS, HEX
 from aiface.labels import AI, NAMES, REAL, Answer
@@ -102,7 +102,7 @@ def _band(span, calibration: Calibration) -> None:
 
 
 def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
-    """Each person's scored moments over time, with the inconclusive band shaded; of many, 12 have names, see `gallery`.
+    """Each person's scored looks over time, with the inconclusive band shaded; of many, 12 have names, see `gallery`.
 
     In a person's own colour: the spans in which they look generated.
     """
@@ -111,8 +111,8 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
     _band(axes.axhspan, calibration)
     named = _chosen(analysis.people, analysis.verdicts)
     for index, (person, verdict) in enumerate(zip(analysis.people, analysis.verdicts, strict=True)):
-        times = [sighting.time for sighting in person.sightings]
-        scores = [sighting.score for sighting in person.sightings]
+        times = [look.time for look in person.each_look]
+        scores = [look.score for look in person.each_look]
         name = f"person {index + 1}: {verdict_label(verdict)}"
         style = {"label": name} if index in named else {"color": "lightgrey", "zorder": 1}
         (line,) = axes.plot(times, scores, ".-", linewidth=1, **style)
@@ -127,7 +127,7 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
 
 
 def gallery(people: Sequence[Person], verdicts: Sequence[Verdict], heats: Sequence[np.ndarray] | None = None) -> Figure:
-    """A row of each person's best crops, with the moment and the score of each, and under its heat if that is given.
+    """A row of each person's best crops, with the time and the score of each, and under its heat if that is given.
 
     Of many people in a clip it shows 12: those judged AI first, then those seen longest. People of whom there is but
     one crop each, as in an image, stand side by side.
@@ -138,17 +138,17 @@ def gallery(people: Sequence[Person], verdicts: Sequence[Verdict], heats: Sequen
     images, titles, colours = [], [], []
     for index in shown:
         row = rows[index]
-        times = [f"{moment.time:.1f} s, " if width > 1 else "" for moment in row]
-        crops = [moment.crop for moment in row]
+        times = [f"{look.time:.1f} s, " if width > 1 else "" for look in row]
+        crops = [look.crop for look in row]
         images += crops if heats is None else map(overlay_heat, crops, heats[index])
         images += [_BLANK] * (width - len(row))
-        titles += [f"{index + 1}: {time}{moment.score:.2f}" for time, moment in zip(times, row, strict=True)]
+        titles += [f"{index + 1}: {time}{look.score:.2f}" for time, look in zip(times, row, strict=True)]
         titles += [""] * (width - len(row))
-        colours += [HEX[verdicts[index].verdict]] * width
+        colours += [HEX[verdicts[index].answer]] * width
     return grid(images, titles, width if width > 1 else min(8, max(1, len(images))), colours)
 
 
 def _chosen(people: Sequence[Person], verdicts: Sequence[Verdict]) -> list[int]:
     """Indices of the people to show, among those of whom crops were kept, in their order."""
     kept = [index for index, person in enumerate(people) if person.gallery]
-    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].verdict == Answer.AI, people[i].looks)))
+    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].answer == Answer.AI, people[i].looks)))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from aiface.analysis.pipeline import Analysis, Settings, finder_name, line
+from aiface.analysis.result import Analysis, Settings, finder_name, line
 from aiface.drawing import HEX, html_page
 from aiface.faces.finder import FaceFinder
 from aiface.io.files import folder_name, write_json, write_text
@@ -100,7 +100,7 @@ class Reports:
             return False
         if found["detector"]["sha256"] != self._detector.card["sha256"]:
             return False
-        # the settings of a picture, which has no moments, are a part of these
+        # the settings of a picture, which has no best looks, are a part of these
         if found["explained"] != self._explain or not self._settings.items() >= found["settings"].items():
             return False
         if found["file"] is None:

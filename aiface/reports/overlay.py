@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from aiface.analysis.person import Person
-from aiface.analysis.pipeline import Analysis
-from aiface.analysis.session import Session, Sightings
-from aiface.analysis.trail import LINGER, Box
+from aiface.analysis.look import Box
+from aiface.analysis.person import LINGER, Person
+from aiface.analysis.result import Analysis
+from aiface.analysis.session import Looks, Session
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import COLOURS
 from aiface.io.files import atomic_path
@@ -25,11 +25,11 @@ WORDS = {Answer.REAL: "real", Answer.AI: "AI", Answer.INCONCLUSIVE: "inconclusiv
 
 def label(verdict: Verdict) -> str:
     """A verdict in a few words: `AI 0.97`."""
-    word = WORDS[verdict.verdict]
+    word = WORDS[verdict.answer]
     return word if verdict.score is None else f"{word} {verdict.score:.2f}"
 
 
-def live_marks(seen: Sightings, session: Session) -> list[Mark]:
+def live_marks(seen: Looks, session: Session) -> list[Mark]:
     """What to draw while watching: the steady verdict on each person seen, "looking..." until there is one.
 
     Scores each face seen, so whoever calls it sees to the time that it takes.
@@ -37,10 +37,10 @@ def live_marks(seen: Sightings, session: Session) -> list[Mark]:
     return shown_marks(seen, session.shown(seen))
 
 
-def shown_marks(seen: Sightings, shown: Sequence[Verdict | None]) -> list[Mark]:
+def shown_marks(seen: Looks, shown: Sequence[Verdict | None]) -> list[Mark]:
     """The same, with what is `shown` of each person known."""
-    pairs = [(sighting.box, verdict) for (_, sighting), verdict in zip(seen, shown, strict=True)]
-    return [(box, label(v), v.verdict) if v else (box, "looking...", Answer.INCONCLUSIVE) for box, v in pairs]
+    pairs = [(look.box, verdict) for (_, look), verdict in zip(seen, shown, strict=True)]
+    return [(box, label(v), v.answer) if v else (box, "looking...", Answer.INCONCLUSIVE) for box, v in pairs]
 
 
 def draw(image: np.ndarray, marks: Iterable[Mark], corner: str = "") -> np.ndarray:
@@ -73,7 +73,7 @@ def _tag(image: np.ndarray, x: int, y: int, text: str, colour: tuple[int, int, i
 def people_at(people: Sequence[Person], verdicts: Sequence[Verdict], time: float) -> list[Mark]:
     """What to draw at `time`: each person in view, by their `trail`, with their verdict."""
     found = ((person.trail.at(time), verdict) for person, verdict in zip(people, verdicts, strict=True))
-    return [(box, label(verdict), verdict.verdict) for box, verdict in found if box]
+    return [(box, label(verdict), verdict.answer) for box, verdict in found if box]
 
 
 def annotate(analysis: Analysis, source: str | Path, folder: str | Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import aiface
-from aiface.analysis.pipeline import Analysis
+from aiface.analysis.result import Analysis
 from aiface.drawing import HEX, data_url, html_page, jpeg_url
 from aiface.io.files import write_text
 from aiface.io.images import read_image
@@ -59,7 +59,7 @@ def as_html(report: Report) -> str:
     """The page. Whatever comes from outside, a file's name first of all, is escaped."""
     analysis, detector, verdict = report.analysis, report.detector, report.analysis.verdict
     parts = (
-        f"<p>{MEANING[verdict.verdict]}</p>" if analysis.error is None else "",
+        f"<p>{MEANING[verdict.answer]}</p>" if analysis.error is None else "",
         reasons(verdict.reasons),
         f"<p><strong>{NOT_PROOF}</strong></p>",
         *(f"<p><strong>Note:</strong> {escape(warning)}</p>" for warning in analysis.warnings),
@@ -75,11 +75,11 @@ def as_html(report: Report) -> str:
     title = escape(Path(analysis.path).name or analysis.path)
     body = _BODY.format(
         title=title,
-        words=capital(WORDS[verdict.verdict]) if analysis.error is None else "This could not be judged",
+        words=capital(WORDS[verdict.answer]) if analysis.error is None else "This could not be judged",
         parts="\n".join(parts),
         made=_made(report),
     )
-    return html_page(title, body, _STYLE + f".verdict {{ background: {HEX[verdict.verdict]} }}")
+    return html_page(title, body, _STYLE + f".verdict {{ background: {HEX[verdict.answer]} }}")
 
 
 def _section(title: str, text: str) -> str:

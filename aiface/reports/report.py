@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import aiface
-from aiface.analysis.pipeline import Analysis
+from aiface.analysis.result import Analysis
 from aiface.drawing import data_url
 from aiface.errors import DataError
 from aiface.io.files import sha256
@@ -57,7 +57,9 @@ class Report:
         analysis, detector = self.analysis, self.detector
         row = analysis.row()
         for index, (entry, person) in enumerate(zip(row["people"], analysis.people, strict=True)):
-            entry["sightings"] = [{"time": s.time, "score": s.score, "box": list(s.box)} for s in person.sightings]
+            entry["sightings"] = [
+                {"time": look.time, "score": look.score, "box": list(look.box)} for look in person.each_look
+            ]
             entry["heat_inside_face"] = share_inside(self.maps[index]) if self.maps else None
         return row | {
             "report_version": VERSION,

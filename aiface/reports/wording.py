@@ -2,9 +2,10 @@
 
 from math import ceil, floor
 
+from aiface.analysis.look import MIN_SIDE, TOO_BLURRED, TOO_SMALL
 from aiface.analysis.person import Person
-from aiface.analysis.pipeline import Analysis
-from aiface.analysis.verdict import BETWEEN, MIN_SIDE, NO_FACE, TOO_BLURRED, TOO_FEW, TOO_SMALL, UNSTABLE, Verdict
+from aiface.analysis.result import Analysis
+from aiface.analysis.verdict import BETWEEN, NO_FACE, TOO_FEW, UNSTABLE, Verdict
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 
@@ -45,7 +46,7 @@ def sureness(verdict: Verdict, calibration: Calibration) -> str:
     """How sure a verdict is, for people who never heard of a score; nothing where there was nothing to judge."""
     if verdict.score is None:
         return ""
-    if verdict.verdict == Answer.INCONCLUSIVE and BETWEEN not in verdict.reasons:
+    if verdict.answer == Answer.INCONCLUSIVE and BETWEEN not in verdict.reasons:
         return (
             f"There is a score, {verdict.score:.2f} on a scale from 0 (real) to 1 (AI-generated), but for the reason "
             "above it does not count here."
@@ -76,10 +77,10 @@ def people_lines(analysis: Analysis) -> list[str]:
     It ends with the spans that look generated, as in `...; 0:00-0:04 looks generated`.
     """
     if not analysis.people:
-        return [f"nobody: {WORDS[analysis.verdict.verdict]}, {analysis.error or sentence(analysis.verdict)}"]
+        return [f"nobody: {WORDS[analysis.verdict.answer]}, {analysis.error or sentence(analysis.verdict)}"]
     judged = zip(analysis.people, analysis.verdicts, strict=True)
     return [
-        f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.verdict]}, "
+        f"person {number}{_when(person, analysis.moving)}: {WORDS[verdict.answer]}, "
         f"{sentence(verdict)}{_spans(verdict)}"
         for number, (person, verdict) in enumerate(judged, 1)
     ]

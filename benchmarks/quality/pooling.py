@@ -1,6 +1,6 @@
 """`python -m benchmarks.quality.pooling CLIPS...`: which pooling of a person's scores tells clips apart best.
 
-Each set of clips (see `aiface.evaluation.clips`) is scored once, at the moments that a verdict rests on; then a clip's
+Each set of clips (see `aiface.evaluation.clips`) is scored once, at the looks that a verdict rests on; then a clip's
 score is that of its most suspicious person, pooled in each of several ways in logit space. Leave-one-clip-out says what
 choosing among them is worth: the way with the least log loss on all other clips judges the one left out.
 """
@@ -18,7 +18,8 @@ from scipy.stats import trim_mean
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.analysis.pipeline import analyze_video
+from aiface.analysis.result import Settings
 from aiface.analysis.verdict import CLIP, MIN_FACES, TRIM
 from aiface.errors import AifaceError
 from aiface.evaluation.clips import Clip, list_clips
@@ -57,7 +58,7 @@ def score_clips(clips: Sequence[Clip], finder: FaceFinder, detector: Detector, s
     found = []
     for clip in clips:
         people = analyze_video(clip.path, finder, detector, settings).people
-        usable = [np.array([s.score for s in person.sightings if s.flaw is None], np.float64) for person in people]
+        usable = [np.array([s.score for s in person.each_look if s.flaw is None], np.float64) for person in people]
         found.append(Scored(clip.file, clip.label, tuple(scores for scores in usable if len(scores) >= MIN_FACES)))
     return [scored for scored in found if scored.people]
 
@@ -100,9 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compare ways to pool a person's scores.")
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIPS", help="a set of labelled clips")
     parser.add_argument("--detector", default=DETECTOR, metavar="BUNDLE", help="a detector's folder")
-    parser.add_argument("--every-look", action="store_true", help="pool all looks, not only each person's moments")
+    parser.add_argument("--every-look", action="store_true", help="pool all looks, not only each person's best looks")
     options = parser.parse_args(arguments)
-    settings = Settings(moments=None) if options.every_look else Settings()
+    settings = Settings(best_looks=None) if options.every_look else Settings()
     try:
         detector, finder = load_detector(options.detector), load_finder()
         clips = [clip for root in options.clips for clip in list_clips(root)]

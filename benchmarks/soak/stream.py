@@ -9,8 +9,8 @@ from unittest import mock
 
 import numpy as np
 
+from aiface.analysis.look import Look
 from aiface.analysis.session import Session
-from aiface.analysis.verdict import Sighting
 from aiface.faces.crop import CROP_SIZE
 from aiface.faces.finder import Face
 from aiface.models.detector import Detector
@@ -73,14 +73,14 @@ def held() -> dict[str, int]:
     return {"handles": len(os.listdir("/proc/self/fd")), "threads": threading.active_count()}  # noqa: PTH208
 
 
-def sight(face: Face, crop: np.ndarray, at: float) -> Sighting:
-    """Stands in for `aiface.analysis.person.sight`, as `np.full` for the crop: pixels are not the matter."""
-    return Sighting(at, face.box, None, 128.0, 9.0, 1.0, crop)
+def look_at(face: Face, crop: np.ndarray, at: float) -> Look:
+    """Stands in for `aiface.analysis.look.look_at`, as `np.full` for the crop: pixels are not the matter."""
+    return Look(at, face.box, None, 128.0, 9.0, 1.0, crop)
 
 
 def stream(count: int, warm: int, say: Callable[[str], None] = print) -> dict:
     """Run so many frames; after `warm` of them memory, handles and threads are taken down, and again along the way."""
-    with mock.patch.multiple("aiface.analysis.session", sight=sight, crop_face=_crop):
+    with mock.patch.multiple("aiface.analysis.session", look_at=look_at, crop_face=_crop):
         return _stream(count, warm, say)
 
 
@@ -94,7 +94,7 @@ def _stream(count: int, warm: int, say: Callable[[str], None]) -> dict:
         seen = session.update(frame)
         if number % 30 == 0:  # as while watching: a look a second is scored at once
             for verdict in session.shown(seen):
-                name = verdict.verdict if verdict else "none yet"
+                name = verdict.answer if verdict else "none yet"
                 shown[name] = shown.get(name, 0) + 1
         if number + 1 >= warm and (number + 1 - warm) % max(1, (count - warm) // 20) == 0:
             now = {"mib": held_mib(), **held()}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.analysis.pipeline import Analysis
+from aiface.analysis.result import Analysis
 from aiface.data.crop_sets import prepare
 from aiface.data.folders import Item
 from aiface.errors import AifaceError

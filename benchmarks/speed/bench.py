@@ -12,7 +12,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from aiface.analysis.pipeline import Settings
+from aiface.analysis.result import Settings
 from aiface.data.crop_sets import CropSet
 from aiface.evaluation.report import markdown_table
 from aiface.io.files import write_json, write_text
@@ -63,7 +63,7 @@ def to_markdown(result: Mapping) -> str:
     """docs/measured/BENCHMARKS.md."""
     rows = [[row["measure"], row["found"], row["asked"], MARK[row["met"]]] for row in result["rows"]]
     clips = markdown_table(
-        ["clip", "from the best moments", "from every look", "faces scored", "of looks"], result["clips"]
+        ["clip", "from the best looks", "from every look", "faces scored", "of looks"], result["clips"]
     )
     return f"""# How fast it is
 
@@ -79,7 +79,7 @@ the picture and one for its mirror image; the rows on scoring are about one pass
 
 ## Speed does not cost verdicts
 
-Each person is scored on at most {Settings.moments} of the looks at them. The same clips both ways:
+Each person is scored on at most {Settings.best_looks} of the looks at them. The same clips both ways:
 
 {clips if result["clips"] else NOT_MEASURED}
 """

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.analysis.pipeline import analyze_video
+from aiface.analysis.result import Settings
 from aiface.analysis.session import Session
 from aiface.apps.live.live import Judge, paced
 from aiface.evaluation.clips import list_clips
@@ -43,7 +44,7 @@ def pipeline(detector: Detector, clip: Path) -> list[Row]:
     """A whole clip, file to verdict, against the reference loop on its start."""
     finder = load_finder(WEIGHTS)
     functions = {"ours": lambda: analyze_video(clip, finder, detector)}
-    functions["every look"] = lambda: analyze_video(clip, finder, detector, Settings(moments=None))
+    functions["every look"] = lambda: analyze_video(clip, finder, detector, Settings(best_looks=None))
     scale = {"ours": SECONDS, "every look": SECONDS, "reference": REFERENCE_FRAMES / RATE}
     if YUNET.is_file():
         predict = partial(detector.network.predict, verbose=0)
@@ -125,7 +126,7 @@ def steadiness(detector: Detector, clip: Path) -> list[Row]:
     def look(frame, seen, session):
         for (person, _), verdict in zip(seen, session.shown(seen), strict=True):
             if frame.time >= SETTLED:
-                shown.setdefault(person.id, []).append(verdict.verdict if verdict else "looking")
+                shown.setdefault(person.id, []).append(verdict.answer if verdict else "looking")
 
     analyze_video(clip, load_finder(WEIGHTS), detector, on_sample=look)
     changes = sum(one != other for verdicts in shown.values() for one, other in pairwise(verdicts))
@@ -134,11 +135,13 @@ def steadiness(detector: Detector, clip: Path) -> list[Row]:
 
 
 def same_verdicts(detector: Detector, clips: Path) -> list[list[str]]:
-    """Verdict and score of each clip, from the best moments of each person and from every look."""
+    """Verdict and score of each clip, from the best looks at each person and from every look."""
     finder, rows = load_finder(WEIGHTS), []
     for clip in list_clips(clips):
-        found = [analyze_video(clip.path, finder, detector, Settings(moments=n)) for n in (Settings.moments, None)]
-        told = [f"{a.verdict.verdict}, {a.verdict.score:.3f}" for a in found]
-        scored = [str(sum(len(person.sightings) for person in a.people)) for a in found]
+        found = [
+            analyze_video(clip.path, finder, detector, Settings(best_looks=n)) for n in (Settings.best_looks, None)
+        ]
+        told = [f"{a.verdict.answer}, {a.verdict.score:.3f}" for a in found]
+        scored = [str(sum(len(person.each_look) for person in a.people)) for a in found]
         rows.append([clip.path.name, *told, *scored])
     return rows

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.analysis.pipeline import IMAGES_AT_ONCE, Settings, analyze
+from aiface.analysis.pipeline import IMAGES_AT_ONCE, analyze
+from aiface.analysis.result import Settings
 from aiface.analysis.session import Stopwatch
 from aiface.evaluation.report import markdown_table
 from aiface.faces.crop import crop_face
@@ -379,7 +380,7 @@ its time stands in their figures.
     seconds      = core seconds / cores + {ends / MILLION:.5f} x inputs + the longest clip's own, at the end
 
 `decode` grows with the pixels of all frames and `find` with the frames looked at (it scales them to 640 pixels first),
-`crop` with the faces in them, `score` with the people (at most {Settings().moments} looks at each), `write` with the
+`crop` with the faces in them, `score` with the people (at most {Settings().best_looks} looks at each), `write` with the
 inputs. Bytes: {"; ".join(f"{what} {text}" for what, text in size.items())}.
 
 ## Where it stops, and what to change then

@@ -16,7 +16,8 @@ import numpy as np
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from aiface.analysis.pipeline import Settings, analyze_video
+from aiface.analysis.pipeline import analyze_video
+from aiface.analysis.result import Settings
 from aiface.apps.demo import astronaut_clip
 from aiface.apps.notebooks.runner import execute, read_parameters
 from aiface.drawing import png

@@ -1,36 +1,12 @@
 import numpy as np
 import pytest
-import scene
 
-from aiface.analysis.best_looks import FRONTAL, SHARP, STRETCH, Moments, frontality, quality
-from aiface.analysis.verdict import MIN_SIDE, Sighting
+from aiface.analysis.best_looks import FRONTAL, SHARP, STRETCH, BestLooks, quality
+from aiface.analysis.look import MIN_SIDE, Look
 
 
 def look(index, side=200.0, sharpness=9.0, front=1.0, rate=5):
-    return Sighting(index / rate, (0, 0, 9, 9), None, side, sharpness, front)
-
-
-def points(nose, turn=0.0, scale=1.0):
-    """Landmarks of a face whose eyes lie 40 px apart, the nose at x, y from the right one, turned in the image."""
-    upright = np.array([(0, 0), (40, 0), nose, (5, 45), (35, 45)], np.float64) * scale
-    cos, sin = np.cos(turn), np.sin(turn)
-    return np.float32(upright @ [(cos, sin), (-sin, cos)] + 100)
-
-
-@pytest.mark.parametrize(
-    ("nose", "expected"),
-    [((20, 25), 1), ((20, 5), 1), ((20, 40), 1), ((30, 25), 2 / 3), ((10, 25), 2 / 3), ((0, 25), 0.5), ((40, 25), 0.5),
-     ((60, 25), 1 / 3), ((-20, 25), 1 / 3)],
-)  # fmt: skip
-@pytest.mark.parametrize("turn", [0.0, 0.7, 3.0])
-def test_frontality_is_of_the_head_turned_aside(nose, expected, turn):
-    assert frontality(points(nose, turn)) == pytest.approx(expected, abs=1e-5)
-    assert frontality(points(nose, turn, scale=7)) == pytest.approx(expected, abs=1e-5)
-
-
-def test_frontality_of_eyes_in_one_place():
-    assert 0 < frontality(np.zeros((5, 2))) <= 1
-    assert frontality(scene.face_in((0, 0, 90, 90)).landmarks) == pytest.approx(1)
+    return Look(index / rate, (0, 0, 9, 9), None, side, sharpness, front)
 
 
 @pytest.mark.parametrize(
@@ -53,21 +29,21 @@ def test_good_enough_is_good_enough(other):
 
 def test_the_best_of_each_stretch_is_kept():
     """One look in sixteen is large, and so many there are in each of the last stretches."""
-    moments = Moments(4)
+    best = BestLooks(4)
     for index in range(64):
-        moments.add(look(index, side=256 if index % 16 == 11 else 100, rate=4))
-    assert [moment.time * 4 for moment in moments] == [11, 27, 43, 59]
+        best.add(look(index, side=256 if index % 16 == 11 else 100, rate=4))
+    assert [look.time * 4 for look in best] == [11, 27, 43, 59]
 
 
 @pytest.mark.parametrize("size", [6, 16])
 @pytest.mark.parametrize("rate", [2, 5, 30])
 @pytest.mark.parametrize("count", [1, 3, 6, 16, 17, 40, 333, 5000])
 def test_there_are_few_spread_over_all_the_time(size, rate, count):
-    moments = Moments(size)
+    best = BestLooks(size)
     for index in range(count):
-        moments.add(look(index, rate=rate))
-        assert len(list(moments)) <= size
-    times = [moment.time for moment in moments]
+        best.add(look(index, rate=rate))
+        assert len(list(best)) <= size
+    times = [look.time for look in best]
     assert times == sorted(times)
     apart = min(count, int(count / rate / STRETCH))
     assert len(times) >= min(apart, size // 2 + 1)
@@ -77,11 +53,11 @@ def test_there_are_few_spread_over_all_the_time(size, rate, count):
 
 
 def test_a_long_pause_does_not_crowd_out_what_came_before():
-    moments = Moments(6)
+    best = BestLooks(6)
     for index in [*range(6), 3000]:
-        moments.add(look(index))
-    assert 4 <= len(list(moments)) <= 6
-    assert [moment.time for moment in moments][-1] == 600
+        best.add(look(index))
+    assert 4 <= len(list(best)) <= 6
+    assert [look.time for look in best][-1] == 600
 
 
 SMALL, BLURRED = {"side": MIN_SIDE - 1.0}, {"sharpness": 0.1}
@@ -99,7 +75,7 @@ SMALL, BLURRED = {"side": MIN_SIDE - 1.0}, {"sharpness": 0.1}
     ],
 )
 def test_looks_that_cannot_be_judged_give_way(looks, kept):
-    moments = Moments(6)
+    best = BestLooks(6)
     for index, options in enumerate(looks):
-        moments.add(look(index, **options))
-    assert [round(moment.time * 5) for moment in moments] == kept
+        best.add(look(index, **options))
+    assert [round(look.time * 5) for look in best] == kept

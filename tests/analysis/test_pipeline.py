@@ -10,7 +10,8 @@ from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, picture
 
 from aiface.analysis import pipeline
-from aiface.analysis.pipeline import Settings, analyze, analyze_images, analyze_source, analyze_video, list_inputs
+from aiface.analysis.pipeline import analyze, analyze_images, analyze_source, analyze_video, list_inputs
+from aiface.analysis.result import Settings
 from aiface.analysis.verdict import NO_FACE, UNSTABLE
 from aiface.errors import DataError, VideoError
 from aiface.labels import Answer
@@ -45,7 +46,7 @@ def judge(source, finder=None, logits=by_colour, **options):
 
 def test_two_people_in_a_clip(couple_clip):
     found = judge(couple_clip)
-    assert [verdict.verdict for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
+    assert [verdict.answer for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
     assert found.verdict == found.verdicts[0]
     assert (found.moving, found.error, found.warnings, found.interrupted) == (True, None, [], False)
     assert [verdict.faces for verdict in found.verdicts] == [15, 15]
@@ -75,7 +76,7 @@ def test_a_row_is_plain(couple_clip):
 def test_looks_and_those_that_were_scored_are_told_apart(couple_clip):
     rate, (some, every) = 10.0, (None, None)
     some = judge(couple_clip, settings=Settings(rate)).row()["people"]
-    every = judge(couple_clip, settings=Settings(rate, moments=None)).row()["people"]
+    every = judge(couple_clip, settings=Settings(rate, best_looks=None)).row()["people"]
     assert [person["looks"] for person in some + every] == [29] * 4
     assert all(9 <= person["scored"] == person["faces"] <= 16 for person in some)
     assert [person["scored"] for person in every] == [29, 29]
@@ -107,10 +108,10 @@ def test_as_many_frames_are_judged_as_asked(couple_clip, rate, frames):
     assert len(found.people) == 2  # at any rate, they are the same two
 
 
-@pytest.mark.parametrize("moments", [-1, 0, 5])
-def test_too_few_moments_for_a_verdict(moments):
-    with pytest.raises(ValueError, match="expected moments of at least 6, or None"):
-        Settings(moments=moments)
+@pytest.mark.parametrize("best_looks", [-1, 0, 5])
+def test_too_few_looks_for_a_verdict(best_looks):
+    with pytest.raises(ValueError, match="expected best_looks of at least 6, or None"):
+        Settings(best_looks=best_looks)
 
 
 @pytest.mark.parametrize("rate", [0, 1.9, -5, float("inf"), float("nan")])
@@ -121,7 +122,7 @@ def test_a_rate_at_which_nobody_can_be_followed(rate):
 
 def test_a_clip_without_a_face(tmp_path):
     found = judge(clip(tmp_path / "empty.mp4", lambda _: picture()))
-    assert (found.verdict.verdict, found.verdict.score, found.verdict.reasons) == (
+    assert (found.verdict.answer, found.verdict.score, found.verdict.reasons) == (
         Answer.INCONCLUSIVE,
         None,
         (NO_FACE,),
@@ -135,7 +136,7 @@ def test_a_face_that_comes_last_is_seen(tmp_path):
     """Its last frame comes after the last regular look."""
     late = clip(tmp_path / "late.mp4", lambda index: picture(*[(100, 40, 90, RED)] * (index > 10)), count=15)
     (person,) = judge(late, settings=Settings(2)).people
-    assert [sighting.time for sighting in person.sightings] == [pytest.approx(1.4)]
+    assert [look.time for look in person.each_look] == [pytest.approx(1.4)]
     assert (person.first_time, person.last_time, person.looks) == (pytest.approx(1.4), pytest.approx(1.4), 1)
 
 
@@ -154,7 +155,7 @@ def test_on_sample_gets_what_was_seen(couple_clip):
     calls = []
 
     def note(frame, seen, session):
-        verdicts = [session.judge(person).verdict for person, _ in seen]
+        verdicts = [session.judge(person).answer for person, _ in seen]
         calls.append((round(frame.time, 3), verdicts, session.duration))
 
     judge(couple_clip, on_sample=note, settings=Settings(2))
@@ -190,7 +191,7 @@ def test_an_interrupt_keeps_what_was_done(couple_clip, monkeypatch):
     found = judge(couple_clip, interrupting(after=8))
     assert found.interrupted
     assert found.frames == 8
-    assert [verdict.verdict for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
+    assert [verdict.answer for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
     assert found.warnings == ["stopped by hand, 1.4 s were judged"]
     assert list(opened[0]) == []  # closed
 
@@ -214,11 +215,11 @@ def test_an_unstable_clip(tmp_path, image, logits, verdict, reasons, after):
     live = []
     found = judge(
         clip(tmp_path / "clip.mp4", lambda _: image), interrupting(after), logits,
-        on_sample=lambda frame, seen, session: live.append(session.judge(seen[0][0]).verdict),
+        on_sample=lambda frame, seen, session: live.append(session.judge(seen[0][0]).answer),
     )  # fmt: skip
     assert live[-1] == Answer.AI  # the check comes when all is seen
     assert found.interrupted == (after is not None)
-    assert (found.verdict.verdict, found.verdict.reasons) == (verdict, reasons)
+    assert (found.verdict.answer, found.verdict.reasons) == (verdict, reasons)
     assert found.row()["people"][0]["reasons"] == list(reasons)
     assert found.verdict.score > 0.9
 
@@ -227,7 +228,7 @@ def test_an_unstable_clip(tmp_path, image, logits, verdict, reasons, after):
 def test_an_unstable_still(tmp_path, image, logits, verdict, reasons):
     Image.fromarray(image).save(tmp_path / "face.png")
     (found,) = analyze_images([tmp_path / "face.png"], scene.Finder(), scene.detector(logits))
-    assert (found.verdict.verdict, found.verdict.reasons, found.verdict.faces) == (verdict, reasons, 1)
+    assert (found.verdict.answer, found.verdict.reasons, found.verdict.faces) == (verdict, reasons, 1)
     assert found.verdict.score > 0.9
 
 
@@ -235,7 +236,7 @@ def test_one_unstable_still_among_others(tmp_path):
     for name, image in {"a": EVEN, "b": picture(), "c": LEFT_LIT, "d": picture((100, 40, 100, BLUE))}.items():
         Image.fromarray(image).save(tmp_path / f"{name}.png")
     found = list(analyze([tmp_path], scene.Finder(), scene.detector(by_side)))
-    assert [analysis.verdict.verdict for analysis in found] == [
+    assert [analysis.verdict.answer for analysis in found] == [
         Answer.AI,
         Answer.INCONCLUSIVE,
         Answer.INCONCLUSIVE,
@@ -301,7 +302,7 @@ def test_a_folder_of_images_as_a_clip(tmp_path):
     (tmp_path / "2.png").write_bytes(b"no image")
     found = judge(tmp_path, settings=Settings(25))
     assert found.frames == 3
-    assert (found.verdict.verdict, found.verdict.faces) == (Answer.REAL, 3)
+    assert (found.verdict.answer, found.verdict.faces) == (Answer.REAL, 3)
     assert found.warnings[0] == "1 of 4 images could not be read"
     assert found.warnings[1].startswith("2.png skipped: ")
 
@@ -313,7 +314,7 @@ def test_faces_of_an_image(tmp_path):
     (found,) = analyze_images(
         [save(tmp_path / "both.png", (20, 30, 100, RED), (180, 40, 90, BLUE))], scene.Finder(), scene.detector()
     )
-    assert [verdict.verdict for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
+    assert [verdict.answer for verdict in found.verdicts] == [Answer.AI, Answer.REAL]
     assert found.verdict == found.verdicts[0]
     assert (found.moving, found.frames, found.row()["people"][0]["last_s"]) == (False, 1, 0.0)
     assert found.people[0].gallery[0].crop.shape == (256, 256, 3)
@@ -331,7 +332,7 @@ def test_many_images_are_judged_each_for_itself(tmp_path, monkeypatch):
     paths.insert(3, tmp_path / "missing.png")
     found = list(analyze_images(paths, scene.Finder(), scene.detector()))
     assert [analysis.path for analysis in found] == [str(path) for path in paths]
-    verdicts = [[verdict.verdict for verdict in analysis.verdicts] for analysis in found]
+    verdicts = [[verdict.answer for verdict in analysis.verdicts] for analysis in found]
     assert verdicts == [
         [Answer.AI],
         [],
@@ -354,7 +355,7 @@ def test_many_images_are_judged_each_for_itself(tmp_path, monkeypatch):
 )
 def test_a_small_face(tmp_path, side, verdict, reasons):
     (found,) = analyze([save(tmp_path / "face.png", (40, 30, side, RED))], scene.Finder(), scene.detector())
-    assert (found.verdict.verdict, found.verdict.reasons) == (verdict, reasons)
+    assert (found.verdict.answer, found.verdict.reasons) == (verdict, reasons)
     assert found.verdict.score > 0.9
 
 
@@ -404,7 +405,7 @@ def test_what_cant_be_judged_gets_a_row_that_says_why(tmp_path, make, message):
     }  # fmt: skip
     assert re.search(message, found.error)
     assert found.error.startswith((str(path), "[Errno")) or path == "nonsense://host/clip.mp4"
-    assert after.verdict.verdict == Answer.REAL  # the rest is judged all the same
+    assert after.verdict.answer == Answer.REAL  # the rest is judged all the same
 
 
 def test_a_folder_mixed(tmp_path, couple_clip):
@@ -418,7 +419,7 @@ def test_a_folder_mixed(tmp_path, couple_clip):
     found = list(analyze([tmp_path, couple_clip], scene.Finder(), scene.detector()))
     names = ["a.png", "b.MP4", "c.jpg", "d.webp", "deep/e.PNG"]
     assert [analysis.path for analysis in found] == [*(str(tmp_path / name) for name in names), str(couple_clip)]
-    assert [analysis.verdict.verdict for analysis in found] == [
+    assert [analysis.verdict.answer for analysis in found] == [
         Answer.AI,
         Answer.AI,
         Answer.INCONCLUSIVE,
@@ -436,7 +437,7 @@ def test_the_content_says_what_a_file_is(tmp_path, couple_clip):
     (tmp_path / "c.jpg").write_text("ffconcat version 1.0\nfile a.jpg\n")  # not to be opened as a playlist
     found = list(analyze([tmp_path], scene.Finder(), scene.detector()))
     assert [analysis.moving for analysis in found] == [True, False, False]
-    assert [analysis.verdict.verdict for analysis in found] == [Answer.AI, Answer.REAL, Answer.INCONCLUSIVE]
+    assert [analysis.verdict.answer for analysis in found] == [Answer.AI, Answer.REAL, Answer.INCONCLUSIVE]
     assert "expected an image" in found[2].error
     for path, moving in ((tmp_path / "a.jpg", True), (tmp_path / "b.mp4", False)):
         (one,) = analyze_source(path, scene.Finder(), scene.detector())
@@ -468,7 +469,7 @@ def test_a_source_that_is_a_clip_shows_itself(couple_clip):
     (found,) = analyze_source(
         str(couple_clip), scene.Finder(), scene.detector(), on_sample=lambda *_: calls.append(1), seconds=1.0
     )
-    assert found.verdict.verdict == Answer.AI
+    assert found.verdict.answer == Answer.AI
     assert len(calls) == found.frames == 6
 
 
@@ -482,9 +483,9 @@ def test_a_source_of_many(tmp_path):
     save(tmp_path / "a.png", (100, 40, 100, RED))
     save(tmp_path / "b.png", (100, 40, 100, BLUE))
     found = analyze_source(tmp_path, scene.Finder(), scene.detector())
-    assert [analysis.verdict.verdict for analysis in found] == [Answer.AI, Answer.REAL]
+    assert [analysis.verdict.answer for analysis in found] == [Answer.AI, Answer.REAL]
     (found,) = analyze_source(str(tmp_path / "b.png"), scene.Finder(), scene.detector())
-    assert found.verdict.verdict == Answer.REAL
+    assert found.verdict.answer == Answer.REAL
 
 
 @pytest.mark.parametrize(("make", "error"), [(no_image, DataError), (empty_folder, DataError), (text, VideoError)])

@@ -3,9 +3,10 @@ import pytest
 import scene
 from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 
+from aiface.analysis.look import TOO_SMALL
 from aiface.analysis.person import GALLERY
 from aiface.analysis.session import GALLERIES, Session, Stopwatch
-from aiface.analysis.verdict import TOO_FEW, TOO_SMALL, UNSTABLE
+from aiface.analysis.verdict import TOO_FEW, UNSTABLE
 from aiface.labels import Answer
 from aiface.video.opening import Frame
 
@@ -18,18 +19,18 @@ def watch(images, step=0.2, logits=by_colour, **options):
 def test_two_people_in_a_frame_are_judged_apart():
     session, seen = watch([picture((20 + 3 * i, 30, 100, RED), (180, 40, 90 - i, BLUE)) for i in range(6)])
     assert len(session.people) == 2
-    assert [session.judge(person).verdict for person, _ in seen[-1]] == [Answer.AI, Answer.REAL]  # largest first
+    assert [session.judge(person).answer for person, _ in seen[-1]] == [Answer.AI, Answer.REAL]  # largest first
     for (red, _), (blue, _) in seen:
         assert (red, blue) == tuple(session.people.values())
     for person in session.people.values():
-        assert [s.time for s in person.sightings] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+        assert [s.time for s in person.each_look] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
 
 
 def test_people_keep_their_scores_when_they_swap_rank():
     """The finder's order is by size; who is larger changes midway."""
     session, _ = watch([picture((20, 30, 70 + 4 * i, RED), (180, 40, 94 - 4 * i, BLUE)) for i in range(7)])
     session.conclude()
-    found = {session.judge(person).verdict: [s.score for s in person.sightings] for person in session.people.values()}
+    found = {session.judge(person).answer: [s.score for s in person.each_look] for person in session.people.values()}
     assert set(found) == {Answer.AI, Answer.REAL}
     assert min(found[Answer.AI]) > 0.9
     assert max(found[Answer.REAL]) < 0.1
@@ -40,36 +41,36 @@ def test_a_cut_ends_identities():
     before = [picture((100, 40, 100, RED))] * 4
     after = [picture((100, 40, 100, BLUE), ground=200)] * 4
     session, _ = watch(before + after)
-    assert [session.judge(person).verdict for person in session.people.values()] == [Answer.AI, Answer.REAL]
-    assert [len(person.sightings) for person in session.people.values()] == [4, 4]
+    assert [session.judge(person).answer for person in session.people.values()] == [Answer.AI, Answer.REAL]
+    assert [len(person.each_look) for person in session.people.values()] == [4, 4]
 
 
 def test_someone_between_the_thresholds():
     session, _ = watch([picture((100, 40, 100, BETWEEN))] * 5)
     (person,) = session.people.values()
-    assert session.judge(person).verdict == Answer.INCONCLUSIVE
+    assert session.judge(person).answer == Answer.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("moving", "expected"), [(True, Answer.INCONCLUSIVE), (False, Answer.AI)])
 def test_a_single_look(moving, expected):
     session, ((seen,),) = watch([picture((100, 40, 100, RED))], moving=moving)
-    assert session.judge(seen[0]).verdict == expected
+    assert session.judge(seen[0]).answer == expected
 
 
-def test_what_is_shown_while_watching_is_of_the_last_moments():
+def test_what_is_shown_while_watching_is_of_the_last_looks():
     """Someone who was real for long turns AI: the final verdict is on the whole."""
     images = [picture((100, 40, 100, BLUE))] * 30 + [picture((100, 40, 100, RED))] * 11
     session, shown = Session(scene.Finder(), scene.detector()), []
     for index, image in enumerate(images):
-        ((person, sighting),) = session.update(Frame(image, 0.2 * index))
-        (verdict,) = session.shown([(person, sighting)])
-        shown.append(verdict and verdict.verdict)
+        ((person, look),) = session.update(Frame(image, 0.2 * index))
+        (verdict,) = session.shown([(person, look)])
+        shown.append(verdict and verdict.answer)
     assert shown[:30] == [None] * 2 + [Answer.REAL] * 28
     assert shown[-1] == Answer.AI
     assert len(session.people) == 1
     untouched, _ = watch(images)
     assert session.conclude() == untouched.conclude()
-    assert session.conclude()[0].verdict == session.judge(person).verdict != Answer.AI
+    assert session.conclude()[0].answer == session.judge(person).answer != Answer.AI
 
 
 EVEN, LEFT_LIT, TINY = (
@@ -94,9 +95,9 @@ EVEN, LEFT_LIT, TINY = (
 def test_the_final_verdict_is_on_stable_scores_only(images, logits, live, final, reasons):
     session, _ = watch(images, logits=logits)
     (person,) = session.people.values()
-    assert session.judge(person).verdict == live
+    assert session.judge(person).answer == live
     (found,) = session.conclude()
-    assert (found.verdict, found.reasons) == (final, reasons)
+    assert (found.answer, found.reasons) == (final, reasons)
     assert found.score == session.judge(person).score
 
 
@@ -104,8 +105,8 @@ def test_each_gets_their_own_final_verdict():
     couple = in_side_light(20, 30, 100, RED)
     couple[:, 150:] = picture((180, 40, 90, BLUE))[:, 150:]
     session, _ = watch([couple] * 4, logits=by_side)
-    assert [person.sightings[0].box[0] for person in session.people.values()] == [20, 180]
-    assert [(verdict.verdict, verdict.reasons) for verdict in session.conclude()] == [
+    assert [person.each_look[0].box[0] for person in session.people.values()] == [20, 180]
+    assert [(verdict.answer, verdict.reasons) for verdict in session.conclude()] == [
         (Answer.INCONCLUSIVE, (UNSTABLE,)), (Answer.REAL, ()),
     ]  # fmt: skip
 
@@ -116,7 +117,7 @@ def test_who_has_no_crops_left_keeps_their_verdict():
     session.conclude()
     person.drop_crops()
     (verdict,) = session.conclude()
-    assert (verdict.verdict, verdict.reasons) == (session.judge(person).verdict, ()) == (Answer.AI, ())
+    assert (verdict.answer, verdict.reasons) == (session.judge(person).answer, ()) == (Answer.AI, ())
 
 
 def test_nobody():
@@ -154,8 +155,8 @@ class Counting:
 def kept(session):
     """How many people a session remembers, of how many it has crops, and how many looks and crops these are."""
     people = session.people.values()
-    crops = [sum(moment.crop is not None for moment in person.moments) for person in people]
-    return len(people), sum(map(bool, crops)), sum(len(list(person.moments)) for person in people), sum(crops)
+    crops = [sum(look.crop is not None for look in person.best_looks) for person in people]
+    return len(people), sum(map(bool, crops)), sum(len(list(person.best_looks)) for person in people), sum(crops)
 
 
 ONE, TWO = [(60, 50, 100, RED)], [(20, 30, 100, RED), (180, 40, 90, BLUE)]
@@ -171,21 +172,21 @@ def stay(session, people, looks, step=0.2, begin=0):
 
 
 @pytest.mark.parametrize(
-    ("moments", "looks", "fewest", "most"),
+    ("best_looks", "looks", "fewest", "most"),
     [(16, 5, 5, 5), (16, 16, 16, 16), (16, 17, 9, 16), (16, 1000, 9, 16), (8, 1000, 5, 8), (None, 40, 40, 40)],
 )
-def test_each_is_scored_at_their_moments_once(moments, looks, fewest, most):
+def test_each_is_scored_at_their_best_looks_once(best_looks, looks, fewest, most):
     detector = Counting()
-    session = Session(None, detector, moments=moments)
+    session = Session(None, detector, best_looks=best_looks)
     list(stay(session, TWO, looks))
-    assert detector.scored == ([2] * looks if moments is None else [])  # nobody asked yet
+    assert detector.scored == ([2] * looks if best_looks is None else [])  # nobody asked yet
     verdicts = session.conclude()
     assert session.conclude() == verdicts
     for person, verdict, answer in zip(session.people.values(), verdicts, (Answer.AI, Answer.REAL), strict=True):
-        assert (verdict.verdict, person.looks) == (answer, looks)
-        assert fewest <= verdict.faces == len(person.sightings) <= most
-    assert sum(detector.scored) == sum(len(person.sightings) for person in session.people.values())
-    assert len(detector.scored) == (looks if moments is None else 1)  # several people's moments go together
+        assert (verdict.answer, person.looks) == (answer, looks)
+        assert fewest <= verdict.faces == len(person.each_look) <= most
+    assert sum(detector.scored) == sum(len(person.each_look) for person in session.people.values())
+    assert len(detector.scored) == (looks if best_looks is None else 1)  # several people's best_looks go together
 
 
 def test_to_be_watched_costs_a_score_a_look_and_changes_no_verdict():
@@ -210,7 +211,7 @@ def test_twenty_thousand_looks_are_kept_as_few():
     assert [person.looks for person in session.people.values()] == [10_000] * 2
     assert [len(watched.looks) <= 64 for watched in session._steady._watched.values()] == [True] * 2
     assert all(look.crop is None for watched in session._steady._watched.values() for look in watched.looks)
-    assert [verdict.verdict for verdict in session.conclude()] == [Answer.AI, Answer.REAL]
+    assert [verdict.answer for verdict in session.conclude()] == [Answer.AI, Answer.REAL]
 
 
 def test_of_one_who_left_the_gallery_alone_is_kept():
@@ -225,11 +226,11 @@ def test_of_one_who_left_the_gallery_alone_is_kept():
 
 
 def test_every_look_is_remembered_without_its_crop():
-    session = Session(None, Counting(), moments=None)
+    session = Session(None, Counting(), best_looks=None)
     list(stay(session, ONE, 500))
     (person,) = session.people.values()
-    assert len(person.sightings) == 500
-    assert all(sighting.crop is None and sighting.score > 0.9 for sighting in person.sightings)
+    assert len(person.each_look) == 500
+    assert all(look.crop is None and look.score > 0.9 for look in person.each_look)
     assert kept(session)[3] <= 16
 
 
@@ -244,7 +245,7 @@ def test_a_film_of_many_people_does_not_fill_the_memory():
     assert kept(session)[:2] == (2 * GALLERIES, GALLERIES)
     assert len(people[0].gallery) == 5
     assert people[-1].gallery
-    assert all(person.verdict.verdict == Answer.REAL for person in people[:-1])  # known as soon as they have left
+    assert all(person.verdict.answer == Answer.REAL for person in people[:-1])  # known as soon as they have left
     assert [verdict.faces for verdict in session.conclude()] == [5] + [3] * (2 * GALLERIES - 1)
 
 
@@ -269,7 +270,7 @@ def test_a_crowd_is_judged_though_crops_are_kept_of_some():
     assert (people, galleries) == (GALLERIES + 8, GALLERIES)
     assert looks > crops > 0
     verdicts = session.conclude()
-    assert sorted(verdict.verdict for verdict in verdicts) == [Answer.AI] * 20 + [Answer.REAL] * 20
+    assert sorted(verdict.answer for verdict in verdicts) == [Answer.AI] * 20 + [Answer.REAL] * 20
     assert min(verdict.faces for verdict in verdicts) >= 9
     assert sum(session._detector.scored) <= people * 16 * 5  # n log n, not a hundred looks of each
 
@@ -284,7 +285,7 @@ def test_before_a_camera_that_never_stops_the_least_are_forgotten(monkeypatch):
     assert (len(session.people), session.forgotten) == (6, 14)
     assert set(session._with_crops) <= set(session.people)
     assert set(session._steady._watched) == set()
-    assert [verdict.verdict for verdict in session.conclude()].count(Answer.AI) == 1
+    assert [verdict.answer for verdict in session.conclude()].count(Answer.AI) == 1
 
 
 def test_an_interrupt_leaves_nobody_who_was_never_seen(monkeypatch):
@@ -292,7 +293,7 @@ def test_an_interrupt_leaves_nobody_who_was_never_seen(monkeypatch):
         raise KeyboardInterrupt
 
     session = Session(scene.Finder(), scene.detector())
-    monkeypatch.setattr("aiface.analysis.person.sharpness", interrupt)
+    monkeypatch.setattr("aiface.analysis.look.sharpness", interrupt)
     with pytest.raises(KeyboardInterrupt):
         session.update(Frame(picture((100, 40, 100, RED)), 0.0))
     assert session.people == {}

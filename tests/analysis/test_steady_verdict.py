@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from aiface.analysis.steady_verdict import HOLD, MOST, Steady, _recent
-from aiface.analysis.verdict import MIN_FACES, MIN_SIDE, Sighting, judge_person
+from aiface.analysis.look import MIN_SIDE, Look
+from aiface.analysis.steady_verdict import HOLD, MOST, SteadyVerdicts, _recent
+from aiface.analysis.verdict import MIN_FACES, judge_person
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 
@@ -15,15 +16,15 @@ RATE = 5  # looks a second
 
 
 def look(index, score, usable=True, rate=RATE):
-    return Sighting(index / rate, (0, 0, 9, 9), score, 200 if usable else MIN_SIDE - 1, 9)
+    return Look(index / rate, (0, 0, 9, 9), score, 200 if usable else MIN_SIDE - 1, 9)
 
 
 def watch(scores, steady=None, usable=None, rate=RATE):
     """The verdict shown after each look, as a list of words or None."""
-    steady, shown = steady or Steady(CALIBRATION), []
+    steady, shown = steady or SteadyVerdicts(CALIBRATION), []
     for index, score in enumerate(scores):
         verdict = steady(0, look(index, score, usable is None or usable[index], rate))
-        shown.append(verdict and verdict.verdict)
+        shown.append(verdict and verdict.answer)
     return shown
 
 
@@ -65,7 +66,7 @@ def test_without_hysteresis_these_would_flicker():
         scores = swinging(threshold, 0.9, period=5.5)
         looks = [look(index, score) for index, score in enumerate(scores)]
         kept = deque()
-        plain = [judge_person(_recent(kept, seen), CALIBRATION, True).verdict for seen in looks]
+        plain = [judge_person(_recent(kept, seen), CALIBRATION, True).answer for seen in looks]
         assert changes(plain) > 10
 
 
@@ -127,13 +128,13 @@ def test_slow_looks_are_enough():
 
 
 def test_people_are_held_apart():
-    steady = Steady(CALIBRATION)
+    steady = SteadyVerdicts(CALIBRATION)
     for index in range(5):
         red, blue = steady(1, look(index, 0.99)), steady(2, look(index, 0.01))
-    assert (red.verdict, blue.verdict) == (Answer.AI, Answer.REAL)
+    assert (red.answer, blue.answer) == (Answer.AI, Answer.REAL)
     steady.forget(2)
     assert steady(2, look(5, 0.01)) is None
-    assert steady(1, look(5, 0.99)).verdict == Answer.AI
+    assert steady(1, look(5, 0.99)).answer == Answer.AI
     steady.forget(3)  # whoever that is
 
 

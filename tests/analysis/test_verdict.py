@@ -1,18 +1,17 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
+from aiface.analysis.look import MIN_SIDE, TOO_BLURRED, TOO_SMALL, Look
 from aiface.analysis.verdict import (
     BETWEEN,
     MIN_FACES,
-    MIN_SHARPNESS,
-    MIN_SIDE,
     NO_FACE,
-    TOO_BLURRED,
     TOO_FEW,
-    TOO_SMALL,
     UNSTABLE,
-    Sighting,
     Verdict,
+    ai_spans,
     judge_input,
     judge_person,
     pool,
@@ -23,28 +22,15 @@ from aiface.models.calibration import Calibration
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 0.25)
 
 
-def looks(*scores, side=200.0, sharpness=10.0):
-    return [Sighting(0.2 * i, (0, 0, 9, 9), score, side, sharpness) for i, score in enumerate(scores)]
-
-
-@pytest.mark.parametrize(
-    ("side", "sharpness", "flaw"),
-    [
-        (MIN_SIDE, MIN_SHARPNESS, None),
-        (MIN_SIDE - 0.1, MIN_SHARPNESS, TOO_SMALL),
-        (MIN_SIDE, MIN_SHARPNESS - 0.1, TOO_BLURRED),
-        (1, 0, TOO_SMALL),
-    ],
-)
-def test_flaw(side, sharpness, flaw):
-    assert looks(0.5, side=side, sharpness=sharpness)[0].flaw == flaw
+def looks(*scores, side=200.0, sharpness=10.0, step=0.2):
+    return [Look(step * i, (0, 0, 9, 9), score, side, sharpness) for i, score in enumerate(scores)]
 
 
 SMALL, BLURRED = looks(0.99, side=20)[0], looks(0.01, sharpness=0.1)[0]
 
 
 @pytest.mark.parametrize(
-    ("sightings", "moving", "verdict", "faces", "reasons"),
+    ("seen", "moving", "verdict", "faces", "reasons"),
     [
         ([], True, Answer.INCONCLUSIVE, 0, (NO_FACE,)),
         (looks(0.95) * 5, True, Answer.AI, 5, ()),
@@ -62,14 +48,14 @@ SMALL, BLURRED = looks(0.99, side=20)[0], looks(0.01, sharpness=0.1)[0]
         ([BLURRED] * 9 + looks(0.95) * 2, True, Answer.INCONCLUSIVE, 2, (TOO_FEW,)),
     ],
 )
-def test_judge_person(sightings, moving, verdict, faces, reasons):
-    found = judge_person(sightings, CALIBRATION, moving)
-    assert (found.verdict, found.faces, found.reasons) == (verdict, faces, reasons)
-    assert (found.score is None) == (not sightings)
+def test_judge_person(seen, moving, verdict, faces, reasons):
+    found = judge_person(seen, CALIBRATION, moving)
+    assert (found.answer, found.faces, found.reasons) == (verdict, faces, reasons)
+    assert (found.score is None) == (not seen)
 
 
 @pytest.mark.parametrize(
-    ("sightings", "moving", "spread", "verdict", "reasons"),
+    ("seen", "moving", "spread", "verdict", "reasons"),
     [
         (looks(0.95) * 5, True, None, Answer.AI, ()),
         (looks(0.95) * 5, True, 0.0, Answer.AI, ()),
@@ -84,10 +70,10 @@ def test_judge_person(sightings, moving, verdict, faces, reasons):
         ([], True, 1.0, Answer.INCONCLUSIVE, (NO_FACE,)),
     ],
 )
-def test_an_unstable_score_gives_no_answer(sightings, moving, spread, verdict, reasons):
-    found = judge_person(sightings, CALIBRATION, moving, spread)
-    assert (found.verdict, found.reasons) == (verdict, reasons)
-    plain = judge_person(sightings, CALIBRATION, moving)
+def test_an_unstable_score_gives_no_answer(seen, moving, spread, verdict, reasons):
+    found = judge_person(seen, CALIBRATION, moving, spread)
+    assert (found.answer, found.reasons) == (verdict, reasons)
+    plain = judge_person(seen, CALIBRATION, moving)
     assert (found.score, found.interval, found.faces) == (plain.score, plain.interval, plain.faces)
 
 
@@ -160,3 +146,35 @@ SHAKY, SHAKY_LOW = person(Answer.INCONCLUSIVE, 0.96, UNSTABLE), person(Answer.IN
 def test_judge_input(people, expected):
     assert judge_input(people) == expected
     assert judge_input(people[::-1]) == expected
+
+
+H, M, L = 0.95, 0.5, 0.01
+seconds = partial(looks, step=1.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ([], ()),
+        (seconds(H), ()),
+        (seconds(H, H), ()),  # no fewer than three make a verdict
+        (seconds(H, H, H), ((-0.3, 2.4),)),  # from the first time seen to the last
+        (seconds(L, L, L, L), ()),
+        (seconds(M, M, M), ()),
+        (seconds(0.8, 0.8, 0.8), ((-0.3, 2.4),)),  # at the threshold
+        (seconds(L, L, L, H, L, L, L), ()),  # one is no span
+        (seconds(L, L, L, M, H, H, H, M, L, L), ((3.5, 6.5),)),
+        (seconds(H, H, H, H, L, L, L, L), ((-0.3, 2.5),)),
+        (seconds(L, L, L, L, H, H, H), ((4.5, 6.4),)),
+        (seconds(H, H, H, L, L, L, H, H, H), ((-0.3, 1.5), (6.5, 8.4))),
+        (seconds(H, H, H, H, step=10.0), ((-0.3, 30.4),)),
+        (seconds(H, H, H, side=MIN_SIDE - 1), ()),
+        (sorted(seconds(H, H, H) + seconds(L, L, L, side=20), key=lambda look: look.time), ((-0.3, 2.4),)),
+    ],
+)
+def test_spans(seen, expected):
+    last = seen[-1].time + 0.4 if seen else 0
+    found = ai_spans(iter(seen), CALIBRATION, -0.3, last)
+    assert len(found) == len(expected)
+    for span, other in zip(found, expected, strict=True):
+        assert span == pytest.approx(other)

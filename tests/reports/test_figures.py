@@ -6,9 +6,10 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
+from aiface.analysis.look import Look
 from aiface.analysis.person import GALLERY, Person
-from aiface.analysis.pipeline import Analysis
-from aiface.analysis.verdict import Sighting, Verdict
+from aiface.analysis.result import Analysis
+from aiface.analysis.verdict import Verdict
 from aiface.drawing import CLASS_COLOURS, HEX, data_url, png
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
@@ -25,7 +26,7 @@ def person(looks, tone=128):
     found = Person(0)
     for index in range(looks):
         crop = np.full((8, 8, 3), tone, np.uint8)
-        found.see(Sighting(index / 5, (0, 0, 9, 9), 0.1 + 0.01 * index, 200, 9, crop=crop))
+        found.see(Look(index / 5, (0, 0, 9, 9), 0.1 + 0.01 * index, 200, 9, crop=crop))
     return found
 
 

@@ -16,7 +16,8 @@ from mixed import index, mixed, reports_of
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface.analysis.pipeline import Analysis, Settings, analyze
+from aiface.analysis.pipeline import analyze
+from aiface.analysis.result import Analysis, Settings
 from aiface.io.sources import expand
 from aiface.paths import ROOT
 from aiface.reports.folder import ORDER, SKIPPED, Reports, plan

@@ -6,11 +6,12 @@ from clips import write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface.analysis.person import Person
-from aiface.analysis.pipeline import Settings, analyze, analyze_video
+from aiface.analysis.look import Look
+from aiface.analysis.person import LINGER, Person, Trail
+from aiface.analysis.pipeline import analyze, analyze_video
+from aiface.analysis.result import Settings
 from aiface.analysis.session import Session
-from aiface.analysis.trail import LINGER, Trail
-from aiface.analysis.verdict import Sighting, Verdict
+from aiface.analysis.verdict import Verdict
 from aiface.drawing import COLOURS
 from aiface.errors import VideoError
 from aiface.labels import Answer
@@ -33,7 +34,7 @@ TRAILS = Settings(trails=True)
 def person(*looks):
     found = Person(0, trail=Trail())
     for time, box in looks:
-        found.see(Sighting(time, box, 0.5, 200, 9))
+        found.see(Look(time, box, 0.5, 200, 9))
     return found
 
 
@@ -70,7 +71,7 @@ def test_live_marks():
             assert [(text, verdict) for _, text, verdict in marks] == [("looking...", Answer.INCONCLUSIVE)] * 2
     assert [text.split()[0] for _, text, _ in marks] == ["AI", "real"]
     assert [verdict for *_, verdict in marks] == [Answer.AI, Answer.REAL]
-    assert [box for box, *_ in marks] == [sighting.box for _, sighting in seen]
+    assert [box for box, *_ in marks] == [look.box for _, look in seen]
 
 
 @pytest.mark.parametrize("size", [(320, 180), (64, 48), (1920, 1080)])

@@ -16,7 +16,8 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 import aiface
 from aiface.analysis.person import Person
-from aiface.analysis.pipeline import Analysis, analyze, analyze_video
+from aiface.analysis.pipeline import analyze, analyze_video
+from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import BETWEEN, NO_FACE, Verdict
 from aiface.apps.web import answer_page as answer
 from aiface.io.files import sha256
@@ -178,7 +179,7 @@ def test_json_holds_what_the_page_says(clip, tmp_path):
     first = found["people"][0]["sightings"][0]
     assert first == {
         "time": 0.0,
-        "score": clip.people[0].sightings[0].score,
+        "score": clip.people[0].each_look[0].score,
         "box": pytest.approx([20, 30, 100, 100], abs=2),
     }
     assert len(found["people"][1]["sightings"]) == found["people"][1]["faces"] == 10

@@ -74,7 +74,8 @@ def _rate(text: str) -> float:
 def _analyze(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from aiface.analysis.pipeline import Settings, analyze
+    from aiface.analysis.pipeline import analyze
+    from aiface.analysis.result import Settings
     from aiface.faces.finder import load_finder
     from aiface.io.sources import expand
     from aiface.models.detector import load_detector

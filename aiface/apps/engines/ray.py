@@ -15,7 +15,8 @@ from pathlib import Path
 
 import cv2
 
-from aiface.analysis.pipeline import IMAGES_AT_ONCE, Analysis, Settings, analyze
+from aiface.analysis.pipeline import IMAGES_AT_ONCE, analyze
+from aiface.analysis.result import Analysis, Settings
 from aiface.errors import AifaceError, ClusterError
 from aiface.faces.finder import FaceFinder, load_finder
 from aiface.io.files import atomic_path

@@ -8,7 +8,7 @@ from IPython.display import Image, display
 from PIL import Image as PillowImage
 from tqdm.auto import tqdm
 
-from aiface.analysis.session import Session, Sightings
+from aiface.analysis.session import Looks, Session
 from aiface.apps.throttle import Throttle
 from aiface.reports.overlay import draw, live_marks
 from aiface.video.frames import Frame
@@ -29,7 +29,7 @@ class LivePicture:
         self._handle = display(display_id=True)
         self._pace, self._shown = Throttle(INTERVAL), -np.inf
 
-    def __call__(self, frame: Frame, seen: Sightings, session: Session) -> None:
+    def __call__(self, frame: Frame, seen: Looks, session: Session) -> None:
         """Show a frame and score the people seen in it, unless another was shown just before."""
         if self._pace.left <= 0:
             with self._pace:
@@ -37,7 +37,7 @@ class LivePicture:
         self._bar.total = session.duration and round(session.duration, 1)
         self._bar.update(round(frame.time - self._bar.n, 1))
 
-    def _show(self, frame: Frame, seen: Sightings, session: Session) -> None:
+    def _show(self, frame: Frame, seen: Looks, session: Session) -> None:
         before, self._shown = self._shown, time.monotonic()
         marks, table = live_marks(seen, session), session.stopwatch.table(session.frames)
         took = sum(table.get(stage, 0) for stage in ("find", "crop", "score"))

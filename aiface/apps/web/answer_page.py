@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from aiface.analysis.person import Person
-from aiface.analysis.pipeline import Analysis
+from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import HEX, jpeg_url
 from aiface.io.files import folder_name
@@ -68,7 +68,7 @@ def problem(text: str) -> str:
 
 def live(image: np.ndarray, shown: Sequence[Verdict | None]) -> str:
     """A camera's picture, drawn into already, under the most suspicious of the verdicts shown on people in it."""
-    known = [verdict.verdict for verdict in shown if verdict]
+    known = [verdict.answer for verdict in shown if verdict]
     if known:
         state = max(known, key=Answer.suspicion)
         headline, more = capital(WORDS[state]), _count(len(shown))
@@ -84,8 +84,8 @@ def result(report: Report) -> str:
     """Everything about a judged file, with the report to download. The file must still be there."""
     analysis, verdict = report.analysis, report.analysis.verdict
     return _box(
-        _banner(verdict.verdict, capital(WORDS[verdict.verdict]), Path(analysis.path).name),
-        f"<p>{MEANING[verdict.verdict]}</p>",
+        _banner(verdict.answer, capital(WORDS[verdict.answer]), Path(analysis.path).name),
+        f"<p>{MEANING[verdict.answer]}</p>",
         reasons(verdict.reasons),
         f"<p>{NOT_PROOF}</p>",
         *(f'<p class="aiface-note">Please note: {escape(warning)}.</p>' for warning in analysis.warnings),
@@ -124,7 +124,7 @@ def _annotated(report: Report) -> str:
 def _people(analysis: Analysis) -> str:
     judged = list(zip(analysis.people, analysis.verdicts, strict=True))
     # as the timeline chooses: those judged AI, then those seen longest
-    order = sorted(range(len(judged)), key=lambda i: (judged[i][1].verdict != Answer.AI, -judged[i][0].looks))
+    order = sorted(range(len(judged)), key=lambda i: (judged[i][1].answer != Answer.AI, -judged[i][0].looks))
     shown = sorted(order[:PEOPLE])
     more = f"<p>and {len(judged) - PEOPLE} more, who are in the report</p>" if len(judged) > PEOPLE else ""
     parts = "".join(_person(i + 1, *judged[i], analysis.moving) for i in shown)
@@ -136,7 +136,7 @@ def _person(number: int, person: Person, verdict: Verdict, moving: bool) -> str:
     spans = ", ".join(f"{start:.1f} to {end:.1f}" for start, end in verdict.ai_spans)
     crops = "".join(_crop(number, look.crop, look.time, look.score, moving) for look in person.gallery)
     return (
-        f"<h4>Person {number}: {WORDS[verdict.verdict]}</h4><p>{escape(capital(sentence(verdict)))}{times}.</p>"
+        f"<h4>Person {number}: {WORDS[verdict.answer]}</h4><p>{escape(capital(sentence(verdict)))}{times}.</p>"
         f"{f'<p>Looks generated at seconds {spans}.</p>' if spans else ''}"
         f'{reasons(verdict.reasons)}<div class="aiface-crops">{crops}</div>'
     )

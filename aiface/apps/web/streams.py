@@ -9,8 +9,9 @@ from threading import Event, Lock
 
 import numpy as np
 
-from aiface.analysis.pipeline import Analysis, Settings, analyze_images, analyze_video
-from aiface.analysis.session import Session, Sightings
+from aiface.analysis.pipeline import analyze_images, analyze_video
+from aiface.analysis.result import Analysis, Settings
+from aiface.analysis.session import Looks, Session
 from aiface.apps.throttle import Throttle
 from aiface.apps.web import answer_page as answer
 from aiface.errors import AifaceError, DataError
@@ -61,7 +62,7 @@ def judge(path: str | Path, finder: FaceFinder, detector: Detector, seconds: flo
 def _judge_clip(path: Path, finder: FaceFinder, detector: Detector, seconds: float) -> Iterator[str]:
     news, stop, durations, pace = SimpleQueue(), Event(), [0.0], Throttle(INTERVAL)
 
-    def on_sample(frame: Frame, seen: Sightings, session: Session) -> None:
+    def on_sample(frame: Frame, seen: Looks, session: Session) -> None:
         if stop.is_set():
             raise AifaceError("stopped: nobody watches any more")
         durations[0] = session.duration or 0.0
@@ -81,7 +82,7 @@ def _judge_clip(path: Path, finder: FaceFinder, detector: Detector, seconds: flo
     return _with_limit(analysis, durations[0], seconds)
 
 
-def _picture(frame: Frame, seen: Sightings, session: Session, seconds: float) -> str:
+def _picture(frame: Frame, seen: Looks, session: Session, seconds: float) -> str:
     end = min(session.duration, seconds) if session.duration else None
     return answer.progress(draw(frame.image, live_marks(seen, session)), frame.time, end)
 

@@ -20,7 +20,7 @@ from mixed import index, mixed, reports_of
 from PIL import Image
 from scene import BLUE, RED, picture
 
-from aiface.analysis.pipeline import Settings
+from aiface.analysis.result import Settings
 from aiface.apps.engines import ray as ray_engine
 from aiface.errors import ClusterError, DataError
 from aiface.io import object_stores as stores

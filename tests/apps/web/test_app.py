@@ -27,7 +27,7 @@ from served import ROOT, free_port, served
 
 from aiface.__main__ import main
 from aiface.analysis import verdict
-from aiface.analysis.pipeline import Analysis
+from aiface.analysis.result import Analysis
 from aiface.apps.cli import app
 from aiface.apps.web import answer_page as answer
 from aiface.apps.web import streams as judging

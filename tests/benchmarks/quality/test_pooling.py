@@ -6,7 +6,7 @@ from measured import CALIBRATION
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from scipy.special import expit
 
-from aiface.analysis.pipeline import Settings
+from aiface.analysis.result import Settings
 from aiface.analysis.verdict import pool
 from aiface.evaluation.clips import list_clips
 from aiface.labels import AI, REAL

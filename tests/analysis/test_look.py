@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import scene
+
+from aiface.analysis.look import MIN_SHARPNESS, MIN_SIDE, TOO_BLURRED, TOO_SMALL, Look, frontality, look_at
+
+
+def test_look_at():
+    face = scene.face_in((10.0, 20.0, 100.0, 100.0))
+    crop = np.zeros((256, 256, 3), np.uint8)
+    found = look_at(face, crop, 1.5)
+    assert (found.time, found.box, found.sharpness, found.score) == (1.5, (10.0, 20.0, 100.0, 100.0), 0.0, None)
+    assert found.side == pytest.approx(90, rel=1e-4)
+    assert found.frontality == pytest.approx(1)
+    assert found.crop is crop
+
+
+@pytest.mark.parametrize(
+    ("side", "sharpness", "flaw"),
+    [
+        (MIN_SIDE, MIN_SHARPNESS, None),
+        (MIN_SIDE - 0.1, MIN_SHARPNESS, TOO_SMALL),
+        (MIN_SIDE, MIN_SHARPNESS - 0.1, TOO_BLURRED),
+        (1, 0, TOO_SMALL),
+    ],
+)
+def test_flaw(side, sharpness, flaw):
+    assert Look(0.0, (0, 0, 9, 9), 0.5, side, sharpness).flaw == flaw
+
+
+def points(nose, turn=0.0, scale=1.0):
+    """Landmarks of a face whose eyes lie 40 px apart, the nose at x, y from the right one, turned in the image."""
+    upright = np.array([(0, 0), (40, 0), nose, (5, 45), (35, 45)], np.float64) * scale
+    cos, sin = np.cos(turn), np.sin(turn)
+    return np.float32(upright @ [(cos, sin), (-sin, cos)] + 100)
+
+
+@pytest.mark.parametrize(
+    ("nose", "expected"),
+    [((20, 25), 1), ((20, 5), 1), ((20, 40), 1), ((30, 25), 2 / 3), ((10, 25), 2 / 3), ((0, 25), 0.5), ((40, 25), 0.5),
+     ((60, 25), 1 / 3), ((-20, 25), 1 / 3)],
+)  # fmt: skip
+@pytest.mark.parametrize("turn", [0.0, 0.7, 3.0])
+def test_frontality_is_of_the_head_turned_aside(nose, expected, turn):
+    assert frontality(points(nose, turn)) == pytest.approx(expected, abs=1e-5)
+    assert frontality(points(nose, turn, scale=7)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_frontality_of_eyes_in_one_place():
+    assert 0 < frontality(np.zeros((5, 2))) <= 1
+    assert frontality(scene.face_in((0, 0, 90, 90)).landmarks) == pytest.approx(1)
