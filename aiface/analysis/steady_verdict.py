@@ -9,8 +9,7 @@ import numpy as np
 from aiface.analysis.look import Look
 from aiface.analysis.verdict import CLIP, MIN_FACES, Verdict, judge_person
 from aiface.labels import Answer
-from aiface.models.calibration import Calibration
-from aiface.models.logits import expit, logit
+from aiface.models.calibration import Calibration, expit, logit
 
 RECENT = 2.0  # seconds of looks that are pooled, so that a face that changes is noticed
 LOOKS = 2 * MIN_FACES  # at least so many, however slowly they come

@@ -11,8 +11,7 @@ import numpy as np
 
 from aiface.analysis.look import TOO_BLURRED, TOO_SMALL, Look
 from aiface.labels import Answer
-from aiface.models.calibration import Calibration
-from aiface.models.logits import expit, logit
+from aiface.models.calibration import Calibration, expit, logit
 
 MIN_FACES = 3  # a person in a video is not judged on fewer
 TRIM = 0.1  # share of the lowest and of the highest scores that the pooled score leaves out

@@ -41,26 +41,28 @@ PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 IN_APP = (clients.PYTHON, *PYTEST[1:])
 TESTS: Mapping[str, tuple[str, ...]] = {
     "a picture is measured before it is decoded: 50 megapixels at most, no false sizes or lengths":
-        (*PYTEST, "tests/test_files.py", "-k", "bad_images or false_length or megapixels"),
+        (*PYTEST, "tests/io/test_images.py", "-k", "bad_images or false_length or megapixels"),
     "what strangers' files are and hold is looked up in processes with limits, and an early end is told":
-        (*PYTEST, "tests/test_isolated.py", "tests/test_inspection.py", "tests/test_video.py",
-         "-k", "isolated or inspection or damaged_clip"),
+        (*PYTEST, "tests/video/test_sandboxed.py", "tests/provenance/test_inspector.py",
+         "tests/video/test_opening.py",
+         "-k", "sandboxed or inspector or damaged_clip"),
     "an interrupted training ends as one that was left alone, and a damaged state is named":
-        (*PYTEST, "tests/test_training.py", "-k", "interrupted or damaged_state or another_seed"),
-    "a file is written whole or not at all": (*PYTEST, "tests/test_files.py", "tests/test_bundle.py",
+        (*PYTEST, "tests/training/test_trainer.py", "-k", "interrupted or damaged_state or another_seed"),
+    "a file is written whole or not at all": (*PYTEST, "tests/io/test_files.py", "tests/models/test_bundle.py",
                                               "-k", "atomic or failed or replaces"),
     "only bundles whose hash matches their card load, and never with code in them":
-        (*PYTEST, "tests/test_detector.py", "tests/test_bundle.py", "-k", "wrong_bundle or wrong_int8 or safe_mode"),
+        (*PYTEST, "tests/models/test_detector.py", "tests/models/test_bundle.py",
+         "-k", "wrong_bundle or wrong_int8 or safe_mode"),
     "weights from elsewhere need their SHA-256 beside their name":
-        (*PYTEST, "tests/test_network.py", "-k", "from_elsewhere or another_kind or missing_weights or harm"),
-    "an archive that means harm is refused before anything is written": (*PYTEST, "tests/test_archive.py"),
+        (*PYTEST, "tests/models/test_network.py", "-k", "from_elsewhere or another_kind or missing_weights or harm"),
+    "an archive that means harm is refused before anything is written": (*PYTEST, "tests/io/test_unzip.py"),
     "downloads are whole or not there, and videos are resized or left": ("bats", "tests/shell"),
     "shell scripts have no known slips":
         ("shellcheck", "fetch.sh", "resizing.sh", "tests/shell/helpers.bash", "tests/shell/fetch.bats",
          "tests/shell/resizing.bats", ".ci/run"),
     "the web app is this machine's alone, bounds and forgets what is sent, and opens nothing by name or address":
-        (*IN_APP, "tests/test_app.py"),
-    "what is installed is locked by hash and may be used": (*PYTEST, "tests/test_supply.py"),
+        (*IN_APP, "tests/apps/web/test_app.py"),
+    "what is installed is locked by hash and may be used": (*PYTEST, "tests/benchmarks/upkeep/test_supply.py"),
 }  # fmt: skip
 SCOPE = """## Out of scope
 

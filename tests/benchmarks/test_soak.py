@@ -213,7 +213,7 @@ def test_the_named_tests_exist(promise):
 def test_the_page(tmp_path, monkeypatch):
     parts = {"images": (lambda count, kept: [Row("crashes", str(count), "0", False)], 10, "nothing happens")}
     monkeypatch.setattr(soak, "PARTS", parts)
-    monkeypatch.setattr(soak, "HELPERS", {"it works": ("bats", "a")})
+    monkeypatch.setattr(soak, "TESTS", {"it works": ("bats", "a")})
     monkeypatch.setattr(soak.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="ok 1\nok 2\n", returncode=0))
     for share, written in (("0.5", False), ("1", True)):
         monkeypatch.setattr("sys.argv", ["soak", "--share", share, "--out", str(tmp_path)])

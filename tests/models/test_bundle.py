@@ -138,7 +138,7 @@ def test_safe_mode_stands_behind_the_vetting(tmp_path, monkeypatch):
 def test_safe_mode_is_never_off():
     """Nor are pickles loaded, which are programs."""
     loads = re.compile(r"safe_mode\s*=\s*(?!True)|enable_unsafe|allow_pickle\s*=\s*True|import pickle|joblib")
-    places = [*ROOT.glob("*.ipynb"), *ROOT.glob("aiface/*.py"), *ROOT.glob("benchmarks/**/*.py")]
+    places = [*ROOT.glob("*.ipynb"), *ROOT.glob("aiface/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
     assert len(places) > 80
     assert [path.name for path in places if loads.search(path.read_text(encoding="utf-8"))] == []
     assert loads.search("load_model(path, safe_mode=False)")

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy import special
 from scipy.stats import binom
 
 from aiface.errors import DataError
@@ -11,8 +11,10 @@ from aiface.models.calibration import (
     STABLE_RATE,
     Calibration,
     allowed_errors,
+    expit,
     fit,
     fit_temperature,
+    logit,
     real_until,
     stable_until,
     threshold_at,
@@ -164,8 +166,8 @@ def test_high_logits_are_ai():
 def test_probability_of_extreme_logits(size):
     """Warnings are errors here: no overflow."""
     calibration = Calibration(0.05, THRESHOLDS, 0.3, 0.2)
-    for logit, expected in ((-1e30, 0.0), (-1e4, 0.0), (0.0, 0.5), (1e4, 1.0), (3e38, 1.0)):
-        scores = calibration.probability(np.full(size, logit, np.float32))
+    for extreme, expected in ((-1e30, 0.0), (-1e4, 0.0), (0.0, 0.5), (1e4, 1.0), (3e38, 1.0)):
+        scores = calibration.probability(np.full(size, extreme, np.float32))
         assert scores.dtype == np.float32
         assert scores.shape == size
         assert np.all(scores == np.float32(expected))
@@ -310,3 +312,17 @@ def test_fit_refuses_views_that_diverged(bad):
     logits = np.array((-1.0, 1.0))
     with pytest.raises(DataError, match="finite logits, found 1 others"):
         fit(logits, np.array((REAL, AI)), np.array((logits, (bad, 1.0))))
+
+
+# Logits, against SciPy's
+
+
+def test_as_scipy_has_them():
+    x = np.concatenate((np.linspace(-30, 30, 1001), (-1e6, -745.0, 745.0, 1e6)))
+    np.testing.assert_allclose(expit(x), special.expit(x), rtol=1e-6, atol=1e-15)
+    p = special.expit(np.linspace(-15, 15, 1001))
+    np.testing.assert_allclose(logit(p), special.logit(p), rtol=1e-9)
+
+
+def test_they_undo_each_other():
+    np.testing.assert_allclose(logit(expit(np.linspace(-15, 15, 101))), np.linspace(-15, 15, 101), atol=1e-8)

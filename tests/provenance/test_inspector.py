@@ -120,8 +120,8 @@ def test_threads_get_each_their_own_answer(tmp_path, picture):
 
 def test_the_process_ends_with_its_parent(picture):
     code = (
-        "import json, sys; from aiface import inspection; inspection.kind(sys.argv[1])\n"
-        "print(json.dumps(inspection._inspector._process.pid), flush=True); sys.stdin.read()"
+        "import json, sys; from aiface.provenance import inspector; inspector.kind(sys.argv[1])\n"
+        "print(json.dumps(inspector._inspector._process.pid), flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(picture)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:

@@ -135,7 +135,7 @@ def test_the_other_process_loads_little():
 
 
 def test_the_other_process_has_its_limits():
-    code = "from aiface import child; child.confine(); bytearray(5 << 30)"
+    code = "from aiface.io import sandbox; sandbox.confine(); bytearray(5 << 30)"
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **pipes) as process:
         assert "MemoryError" in process.stderr.read()

@@ -250,7 +250,7 @@ def test_help_comes_before_tensorflow_is_loaded():
 
 def test_nothing_but_the_window_needs_pygame():
     code = "import importlib, pkgutil, sys, aiface\n"
-    code += "for module in pkgutil.iter_modules(aiface.__path__): importlib.import_module(f'aiface.{module.name}')\n"
+    code += "for module in pkgutil.walk_packages(aiface.__path__, 'aiface.'): importlib.import_module(module.name)\n"
     code += "print('aiface.apps.live.live' in sys.modules, 'pygame' in sys.modules)"
     assert python("-c", code).stdout == "True False\n"
 
