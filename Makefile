@@ -8,7 +8,7 @@
 # make soak [ONLY="images ..."]  hours of damaged files, kills and endless streams: docs/measured/RELIABILITY.md anew
 # make docs [RECIPE=recipes/X.yaml]  both notebooks as pages in docs/build, train.ipynb executed if a recipe is named;
 #                              the README's picture, docs/example.png, anew
-# make lint                    the code's style, and that a package imports only from packages before it
+# make lint                    the code's style, its types, and that a package imports only from packages before it
 # make readme                  the shipped detectors' figures into README.md, their hashes into weights/SHA256SUMS, the
 #                              tree of modules into docs/ARCHITECTURE.md
 # make lock                    requirements.txt anew from requirements.in and pyproject.toml, and the lock of what make supply runs
@@ -65,6 +65,7 @@ lint: .venv/done
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	.venv/bin/lint-imports --no-logo
+	$(PY) -m mypy
 	shellcheck fetch.sh resizing.sh tests/shell/*.bash tests/shell/*.bats .ci/run
 
 readme: .venv/done
