@@ -38,7 +38,7 @@ class Finding:
     trait: str
     sentence: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", printable(self.sentence))
 
 

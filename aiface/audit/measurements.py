@@ -1,6 +1,6 @@
 """Files to columns of numbers: every picture is read once, some numbers of it are kept, and none of its pixels."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -65,7 +65,8 @@ def measure(items: Sequence[Item], progress: Callable[[Iterable], Iterable] = it
 
     `progress` wraps the iteration over pictures (tqdm, say). Memory grows by about 2 kB a picture.
     """
-    rows, unreadable, tables = [], [], {}
+    rows, unreadable = [], []
+    tables: dict[str, list[list[int]]] = {}
     with closing(_in_threads(items, threads)) as results:
         for item, row in progress(results):
             if isinstance(row, str):
@@ -77,7 +78,7 @@ def measure(items: Sequence[Item], progress: Callable[[Iterable], Iterable] = it
     return _columns(rows, tables, unreadable)
 
 
-def _in_threads(items: Sequence[Item], threads: int) -> Iterator[tuple[Item, tuple | str]]:
+def _in_threads(items: Sequence[Item], threads: int) -> Generator[tuple[Item, tuple | str], None, None]:
     batches = (items[start : start + 32 * threads] for start in range(0, len(items), 32 * threads))
     with ThreadPoolExecutor(threads) as pool:
         for batch in batches:

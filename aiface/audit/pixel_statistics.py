@@ -45,7 +45,7 @@ STATISTICS = LIGHT | GRAIN
 
 def statistics(image: np.ndarray) -> np.ndarray:
     """The STATISTICS of an RGB uint8 image, float32 in their order; NaN where it is too small or flat to say."""
-    return np.float32([*_light(image), *_grain(image)])
+    return np.array([*_light(image), *_grain(image)], np.float32)
 
 
 def _light(image: np.ndarray) -> list[float]:
@@ -88,7 +88,7 @@ def _grain(image: np.ndarray) -> list[float]:
 
 def noise(grey: np.ndarray) -> float:
     """Noise sigma of a float32 `(h, w)` image: Immerkaer 1996, "Fast noise variance estimation", equation 5."""
-    kernel = np.float32([[1, -2, 1], [-2, 4, -2], [1, -2, 1]])
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     inner = cv2.filter2D(grey, cv2.CV_32F, kernel)[1:-1, 1:-1]
     return float(np.sqrt(np.pi / 2) * np.abs(inner).mean() / 6)
 

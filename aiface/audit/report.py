@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def to_json(found: Audit, most: int = 1000) -> dict:
     })  # fmt: skip
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {printable(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

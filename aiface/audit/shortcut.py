@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,6 +22,9 @@ MOST = 10_000  # pictures a shortcut score is measured on, drawn at random; its 
 FOLDS = 5
 REPEATS = 3  # partitions into folds where pictures are few: one alone moves the score by 0.02
 FEW = 3_000
+
+_Table = tuple[np.ndarray, list[bool]]  # columns, and which of them are categories
+_Models = Sequence[HistGradientBoostingClassifier]  # one for each fold held out
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def scope_masks(scopes: np.ndarray | None, labels: np.ndarray) -> dict[str, np.n
     return {name: mask for name, mask in masks.items() if len(np.unique(labels[mask])) == 2}
 
 
-def _table(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[bool]]:
+def _table(columns: Mapping[str, np.ndarray]) -> _Table:
     """Columns as float32 `(n, f)`, a category as the rank of its frequency (at most 100, the rest as one)."""
     coded, categorical = [], []
     for column in columns.values():
@@ -108,7 +111,14 @@ def _table(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[bool]]:
     return np.column_stack(coded), categorical
 
 
-def _score_sets(tables, labels, groups, index, seed, explain="") -> tuple[dict[str, Score], np.ndarray]:
+def _score_sets(
+    tables: Mapping[str, _Table],
+    labels: np.ndarray,
+    groups: np.ndarray,
+    index: np.ndarray,
+    seed: int,
+    explain: str = "",
+) -> tuple[dict[str, Score], np.ndarray]:
     """The score of each table on the pictures `index`, and the importances in the one to `explain`."""
     rng = np.random.default_rng(seed)
     if len(index) > MOST:
@@ -138,7 +148,7 @@ def _folds(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> 
     return [fold[group] == k for k in range(FOLDS)]
 
 
-def _fit(table, categorical, labels, seed) -> HistGradientBoostingClassifier:
+def _fit(table: np.ndarray, categorical: list[bool], labels: np.ndarray, seed: int) -> HistGradientBoostingClassifier:
     model = HistGradientBoostingClassifier(
         max_iter=100, max_leaf_nodes=8, min_samples_leaf=10, l2_regularization=1.0, early_stopping=False,
         categorical_features=categorical, random_state=seed,
@@ -146,7 +156,9 @@ def _fit(table, categorical, labels, seed) -> HistGradientBoostingClassifier:
     return model.fit(table, labels)
 
 
-def _cross_validated(models, table, labels, held, groups) -> Score:
+def _cross_validated(
+    models: _Models, table: np.ndarray, labels: np.ndarray, held: Sequence[np.ndarray], groups: np.ndarray
+) -> Score:
     aucs, influence = [], np.zeros(len(labels))
     for model, mask in zip(models, held, strict=True):
         auc, part = auc_influence(model.decision_function(table[mask]), labels[mask])
@@ -156,7 +168,9 @@ def _cross_validated(models, table, labels, held, groups) -> Score:
     return with_interval(float(np.mean(aucs)), influence, labels, groups, 1.96 * trained_anew)
 
 
-def _importance(models, table, labels, held, rng) -> np.ndarray:
+def _importance(
+    models: _Models, table: np.ndarray, labels: np.ndarray, held: Sequence[np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
     """Mean loss of AUC over the held-out folds when one column is shuffled, `(f,)`."""
     lost = np.zeros(table.shape[1])
     for model, mask in zip(models, held, strict=True):
@@ -211,7 +225,8 @@ def audit_batches(
     `scopes` names the part of the data that each original belongs to. Pictures of one original stay in one fold. There
     is no file, so only `low_level`. Raises `DataError` for other arrays than uint8 pictures and as many labels.
     """
-    values, labels, originals = [], [], []
+    values: list[np.ndarray] = []
+    shown, made_of = [], []
     with ThreadPoolExecutor(threads) as pool:
         for index in range(len(batches)):
             images, truth = batches[index]
@@ -219,9 +234,9 @@ def audit_batches(
                 found = f"{images.dtype} {images.shape} and {len(truth)}"
                 raise DataError(f"expected uint8 images (n, h, w, 3) and n labels, found {found}")
             values += pool.map(statistics, images)
-            labels.append(np.ravel(truth).astype(np.int64))
-            originals.append(batches.originals(index))
-    labels, originals = np.concatenate(labels), np.concatenate(originals)
+            shown.append(np.ravel(truth).astype(np.int64))
+            made_of.append(batches.originals(index))
+    labels, originals = np.concatenate(shown), np.concatenate(made_of)
     columns = dict(zip(STATISTICS, np.stack(values).T, strict=True))
     of_pictures = None if scopes is None else np.asarray(scopes)[originals]
     return shortcut_score({"low_level": columns}, labels, originals, of_pictures, seed)

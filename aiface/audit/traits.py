@@ -60,7 +60,8 @@ def numeric_traits(measured: Measurements, scopes: np.ndarray, groups: np.ndarra
             if min(np.sum(use & (labels == REAL)), np.sum(use & (labels == AI))) >= FEWEST:
                 scores[scope] = with_interval(*auc_influence(column[use], labels[use]), labels[use], groups[use], z)
         values = [column[known & (labels == label)] for label in (REAL, AI)]
-        traits.append(Trait(name, tuple(float(np.median(v)) if len(v) else math.nan for v in values), scores))
+        real, ai = (float(np.median(v)) if len(v) else math.nan for v in values)
+        traits.append(Trait(name, (real, ai), scores))
     return sorted(traits, key=lambda trait: -trait.strength)
 
 
@@ -74,16 +75,16 @@ def category_traits(measured: Measurements, scopes: np.ndarray) -> list[Category
     for name, column in measured.metadata.items():
         if column.dtype.kind == "U" and len(np.unique(labels)) == 2:
             rows = {scope: _contingency(column[m], labels[m]) for scope, m in _parts(scopes, labels).items()}
-            figures = ({scope: row[1][i] for scope, row in rows.items()} for i in range(3))
-            found.append(Category(name, *figures, rows["all"][0]))
+            v, accuracy, p = ({scope: row[1][i] for scope, row in rows.items()} for i in range(3))
+            found.append(Category(name, v, accuracy, p, rows["all"][0]))
     return sorted(found, key=lambda trait: -trait.strength)
 
 
 def _contingency(column: np.ndarray, labels: np.ndarray) -> tuple[dict, tuple[float, float, float]]:
     """Shares of each class by value; corrected Cramer's V, balanced accuracy and p."""
     names, inverse, counts = np.unique(column, return_inverse=True, return_counts=True)
-    names = ["other" if few else name or "none" for name, few in zip(names.tolist(), counts < 5, strict=True)]
-    names, merged = np.unique(names, return_inverse=True)
+    merged_names = ["other" if few else name or "none" for name, few in zip(names.tolist(), counts < 5, strict=True)]
+    names, merged = np.unique(merged_names, return_inverse=True)
     table = np.zeros((len(names), 2))
     np.add.at(table, (merged[inverse], labels), 1)
     share = table / table.sum(axis=0)

@@ -1,7 +1,7 @@
 """Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -29,10 +29,7 @@ def pools(crops: CropSet) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]
     group, found = groups(crops), {}
     for name in np.unique(group).tolist() or ["mixed"]:
         sources = np.unique(crops.sources[group == name])
-        by_class = tuple(
-            [index for s in sources if len(index := np.flatnonzero((crops.sources == s) & (crops.labels == label)))]
-            for label in (REAL, AI)
-        )
+        by_class = _of_class(crops, sources, REAL), _of_class(crops, sources, AI)
         if not all(by_class):
             missing = "real" if not by_class[REAL] else "ai"
             raise DataError(
@@ -41,6 +38,10 @@ def pools(crops: CropSet) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]
             )
         found[name] = by_class
     return found
+
+
+def _of_class(crops: CropSet, sources: np.ndarray, label: int) -> list[np.ndarray]:
+    return [index for s in sources if len(index := np.flatnonzero((crops.sources == s) & (crops.labels == label)))]
 
 
 def weigh(shares: Mapping[str, float], groups: Collection[str]) -> np.ndarray | None:
@@ -58,7 +59,7 @@ def weigh(shares: Mapping[str, float], groups: Collection[str]) -> np.ndarray | 
     return np.array([shares[name] for name in groups], np.float64)
 
 
-class Batches(Sequence):
+class Batches:
     """One epoch of batches `(uint8 (b, size, size, 3), float32 (b, 1))`, which `aiface.training.feed` hands to `fit`.
 
     Balanced, real and AI alternate within a batch, each pair from one group, so that what differs within a pair is the

@@ -10,7 +10,7 @@ import hashlib
 import io
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,9 @@ def prepare(
     return CropSet(out)
 
 
-def _crop_in_threads(items: Sequence[Item], new_finder: Callable[[], FaceFinder], threads: int = 2) -> Iterator:
+def _crop_in_threads(
+    items: Sequence[Item], new_finder: Callable[[], FaceFinder], threads: int = 2
+) -> Generator[tuple[dict, bytes], None, None]:
     finders = [new_finder() for _ in range(threads)]
 
     def crop_each(numbered: tuple[int, Sequence[Item]]) -> list[tuple[dict, bytes]]:
@@ -219,11 +221,12 @@ class CropSet:
             yield np.stack([self[i] for i in range(start, min(start + size, len(self)))])
 
 
-def _open_shards(folder: Path) -> tuple[list[_Row], Counter]:
+def _open_shards(folder: Path) -> tuple[list[_Row], Counter[str]]:
     tables = sorted(folder.glob("crops-*.csv"))
     if not tables:
         raise DataError(f"{folder}: expected shards of crops, found none; run python -m aiface prepare DATA {folder}")
-    rows, left_out = [], Counter()
+    rows: list[_Row] = []
+    left_out: Counter[str] = Counter()
     for table in tables:
         for row in _read_rows(table):
             if row["left_out"]:

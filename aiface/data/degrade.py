@@ -24,7 +24,8 @@ def webp(image: np.ndarray, quality: float) -> np.ndarray:
 
 def _through_codec(image: np.ndarray, suffix: str, options: list[int]) -> np.ndarray:
     _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))  # never None: it was just encoded
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
 def h264(image: np.ndarray, crf: float) -> np.ndarray:
@@ -37,7 +38,7 @@ def h264(image: np.ndarray, crf: float) -> np.ndarray:
         container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     buffer.seek(0)
-    with av.open(buffer) as container:
+    with av.open(buffer, "r") as container:
         return next(container.decode(video=0)).to_ndarray(format="rgb24")
 
 
@@ -61,7 +62,7 @@ def noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarr
 
 def tone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another light: saturation 0.5 to 1.5, contrast 0.7 to 1.4, brightness +-35, each channel's gain +-8 %."""
-    grey = image @ np.float32([0.299, 0.587, 0.114])
+    grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
     coloured = grey[..., None] + (image - grey[..., None]) * np.float32(rng.uniform(0.5, 1.5))
     gain = np.float32(rng.uniform(0.7, 1.4) * rng.uniform(0.92, 1.08, 3))
     return _to_uint8((coloured - 128) * gain + np.float32(128 + rng.uniform(-35, 35)))

@@ -83,7 +83,7 @@ def _check_classes(items: Sequence[Item], root: Path) -> None:
 
 def scan_all(roots: Iterable[str | Path]) -> list[Item]:
     """Items of several trees mixed. A picture that two trees hold is named once, by the first."""
-    by_path = {}
+    by_path: dict[Path, Item] = {}
     for root in roots:
         for item in scan(root):
             by_path.setdefault(item.path.resolve(), item)

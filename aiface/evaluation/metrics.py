@@ -47,7 +47,7 @@ def equal_error_rate(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def by_source(
-    scores: np.ndarray, labels: np.ndarray, sources: Sequence[str], calibration: Calibration
+    scores: np.ndarray, labels: np.ndarray, sources: Sequence[str] | np.ndarray, calibration: Calibration
 ) -> dict[str, dict[str, float]]:
     """For each AI source its `auc` against all reals, for each real source its `false_positive_rate`.
 
@@ -55,7 +55,8 @@ def by_source(
     """
     scores, labels, sources = np.asarray(scores), np.asarray(labels), np.asarray(sources)
     _check_classes(labels)
-    real, table = scores[labels == REAL], {}
+    real = scores[labels == REAL]
+    table: dict[str, dict[str, float]] = {}
     for source in np.unique(sources):
         row = table.setdefault(str(source), {})
         if len(fakes := scores[(sources == source) & (labels == AI)]):

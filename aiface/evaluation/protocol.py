@@ -135,8 +135,9 @@ def score_set(detector: Detector, crops: CropSet, progress: Progress = iter) -> 
     for batch in progress(crops.batches()):
         scores.append(detector.score(batch))
         spreads.append(detector.spread(batch, scores[-1]))
-    scores, spreads = np.concatenate(scores), np.concatenate(spreads)
-    return Scored(scores, spreads, crops.labels, crops.sources, sum(crops.left_out.values()))
+    return Scored(
+        np.concatenate(scores), np.concatenate(spreads), crops.labels, crops.sources, sum(crops.left_out.values())
+    )
 
 
 def summary(detector: Detector, measured: Measured, resamples: int = RESAMPLES) -> dict:

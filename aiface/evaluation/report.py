@@ -207,6 +207,6 @@ def _counts(faces: Mapping) -> str:
 def results_html(result: Mapping, text: str) -> str:
     """One page with the main figures as pictures above RESULTS.md's `text`; it needs no other file."""
     body = "".join(f'<h2>{title}</h2><img alt="{title}" src="{data_url(figure)}">' for title, figure in figures(result))
-    tables = mistune.create_markdown(escape=True, plugins=["table"])(text.partition("\n")[2])
+    tables = str(mistune.create_markdown(escape=True, plugins=["table"])(text.partition("\n")[2]))
     heading = f"<h1>Results of {escape(result['detector']['name'])}</h1>"
     return html_page("aiface results", heading + body + tables, STYLE, width=72)

@@ -29,7 +29,8 @@ def follow(boxes: Sequence[Box], before: np.ndarray, now: np.ndarray, scale: flo
     shares = (np.arange(GRID) + 0.5) / GRID
     grid = np.stack(np.meshgrid(shares, shares), axis=-1).reshape(-1, 2)
     points = np.concatenate([np.array(box[:2]) + grid * box[2:] for box in boxes]) / scale
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, now, np.float32(points)[:, None], None)
+    start = points.astype(np.float32)[:, None]
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, now, start, np.empty_like(start))
     flow = np.where(found == 1, (moved[:, 0] - points) * scale, np.nan).reshape(len(boxes), -1, 2)
     return [_shifted(box, steps[~np.isnan(steps[:, 0])]) for box, steps in zip(boxes, flow, strict=True)]
 

@@ -5,7 +5,7 @@ YuNet (OpenCV's `FaceDetectorYN`) when its file is in `weights/`, else MTCNN, wh
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,11 @@ class Face:
         return Face((x + dx, y + dy, width, height), landmarks, self.score)
 
 
+def _box(values: Iterable[float]) -> tuple[float, float, float, float]:
+    x, y, width, height = map(float, values)
+    return x, y, width, height
+
+
 class YuNet:
     """YuNet through OpenCV: one object per thread, since the detector holds its input size."""
 
@@ -71,7 +76,7 @@ class YuNet:
         self._net.setInputSize((image.shape[1], image.shape[0]))
         rows = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
         return [
-            Face(tuple(map(float, row[:4])), row[4:14].reshape(5, 2).astype(np.float32), float(row[14]))
+            Face(_box(row[:4]), row[4:14].reshape(5, 2).astype(np.float32), float(row[14]))
             for row in (() if rows is None else rows)
         ]
 
@@ -83,7 +88,7 @@ class Mtcnn:
     _MIN_CONFIDENCE = 0.95  # its scores lie higher: at 0.7 it sees faces in lamps and patterns
     _PARTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # its left is the image's left
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             from mtcnn import MTCNN
         except ImportError as error:
@@ -100,7 +105,7 @@ class Mtcnn:
             return []
         return [
             Face(
-                tuple(map(float, face["box"])),
+                _box(face["box"]),
                 np.array([face["keypoints"][part] for part in self._PARTS], np.float32),
                 float(face["confidence"]),
             )

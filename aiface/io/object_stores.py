@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from glob import has_magic
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from aiface.errors import DataError
 from aiface.io import sources as inputs
@@ -61,7 +62,7 @@ def fetched(name: str, most: int = LARGEST) -> Iterator[Path]:
         yield copy
 
 
-def _open(name: str):
+def _open(name: str) -> tuple[Any, str]:
     """The file system of an address, and the path in it."""
     try:
         from fsspec.core import url_to_fs

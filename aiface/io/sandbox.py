@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from io import FileIO
 from threading import Thread
 from typing import Any, BinaryIO
 
@@ -25,20 +26,27 @@ LENGTH = struct.Struct("<I")
 Wait = Generator[None, None, Any]  # what takes time: gives None now and then, and returns its result
 
 
-def start(module: str, *arguments: str) -> subprocess.Popen:
+class Process(subprocess.Popen[bytes]):
+    """One that `start` made: with pipes, unbuffered."""
+
+    stdin: FileIO
+    stdout: FileIO
+
+
+def start(module: str, *arguments: str) -> Process:
     """Start a module of this package: of its own session, so that Ctrl-C is this process's to handle."""
     place = {
         "PYTHONPATH": str(ROOT),
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "4",
     }
-    return subprocess.Popen(
+    return Process(
         [sys.executable, "-P", "-m", module, *arguments], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, env=os.environ | place, start_new_session=True,
     )  # fmt: skip
 
 
-def message(pipe: BinaryIO, longest: int, patience: float) -> Wait:
+def message(pipe: FileIO, longest: int, patience: float) -> Wait:
     """The next message, of at most `longest` bytes.
 
     Raises `EOFError`, `TimeoutError` after `patience` seconds of silence, or `ValueError` for what is none.
@@ -49,7 +57,7 @@ def message(pipe: BinaryIO, longest: int, patience: float) -> Wait:
     return json.loads((yield from exactly(pipe, length, patience)))
 
 
-def exactly(pipe: BinaryIO, size: int, patience: float) -> Wait:
+def exactly(pipe: FileIO, size: int, patience: float) -> Wait:
     """So many bytes; raises as `message` does."""
     found, waited = bytearray(size), 0.0
     rest = memoryview(found)

@@ -37,7 +37,10 @@ def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
 
 def search(name: str) -> tuple[list[str | Path], list[str | Path]]:
     """The inputs that a name stands for, and what else lies in its folder."""
-    return list_files(name) if is_folder(name) else ([name], [])
+    if not is_folder(name):
+        return [name], []
+    inputs, others = list_files(name)
+    return [*inputs], [*others]
 
 
 def list_inputs(path: str | Path) -> list[Path]:

@@ -10,6 +10,7 @@ import struct
 import sys
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -85,7 +86,7 @@ def unpack(path: str | Path, folder: str | Path) -> None:
         with zipfile.ZipFile(path) as archive:
             check(archive, path)
             archive.extractall(folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
         raise DataError(f"{path}: expected a zip file, found a damaged one ({error}); get it anew") from None
 
 

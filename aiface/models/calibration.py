@@ -150,7 +150,7 @@ def real_until(ai_scores: np.ndarray, groups: np.ndarray | None = None) -> float
     >>> real_until(scores), real_until(scores, groups)
     (0.75, 0.25)
     """
-    ai_scores = np.float32(ai_scores)
+    ai_scores = np.asarray(ai_scores, np.float32)
     parts = [] if groups is None else [ai_scores[groups == name] for name in np.unique(groups)]
     enough = [part for part in parts if (1 - MISS_RATE) ** len(part) <= 1 - CONFIDENCE]
     return min(float(np.sort(part)[allowed_errors(len(part), MISS_RATE)]) for part in (ai_scores, *enough))
@@ -165,7 +165,7 @@ def threshold_at(real_scores: np.ndarray, rate: float) -> float:
     >>> threshold_at(np.array([0.1, 0.2, 0.3, 0.4]), 0.25) > 0.4
     True
     """
-    descending = np.sort(np.float32(real_scores))[::-1]
+    descending = np.sort(np.asarray(real_scores, np.float32))[::-1]
     return float(np.nextafter(descending[allowed_errors(len(descending), rate)], np.float32(2)))
 
 

@@ -51,7 +51,12 @@ class Detector:
 
     @property
     def network(self) -> "keras.Model":
-        """The Keras network, for what needs more than its logits; loaded at first use."""
+        """The Keras network, for what needs more than its logits; loaded at first use.
+
+        Raises `ModelError` if this detector was made without one.
+        """
+        if self._load_network is None:
+            raise ModelError("expected a detector with a network, found one of bare logits; use load_detector")
         return self._load_network()
 
     def logits(self, crops: np.ndarray) -> np.ndarray:

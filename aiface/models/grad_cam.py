@@ -128,11 +128,11 @@ def _laid_out(heat: np.ndarray, quad: Quad, origin: np.ndarray, size: np.ndarray
     """The heat at each pixel of a part of the frame, `(height, width)`, 0 outside the quad: `warp_quad` undone."""
     right = (np.arange(size[0]) + 0.5 + origin[0] - quad.centre[0]).astype(np.float32)
     down = (np.arange(size[1]) + 0.5 + origin[1] - quad.centre[1]).astype(np.float32)[:, None]
-    x, y = np.float32(quad.x_axis) / np.float32(np.dot(quad.x_axis, quad.x_axis))
+    x, y = np.array(quad.x_axis, np.float32) / np.float32(np.dot(quad.x_axis, quad.x_axis))
     across, along = right * x + down * y, down * x - right * y  # -1 to 1 within the quad
     within = np.maximum(np.abs(across), np.abs(along)) <= 1
-    at = ((axis + 1) * (len(heat) / 2) - 0.5 for axis in (across, along))
-    return cv2.remap(heat, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) * within
+    columns, rows = ((axis + 1) * (len(heat) / 2) - 0.5 for axis in (across, along))
+    return cv2.remap(heat, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) * within
 
 
 def share_inside_face(heat: np.ndarray) -> float | None:

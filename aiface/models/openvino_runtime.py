@@ -24,7 +24,8 @@ from aiface.io.files import atomic_path
 if TYPE_CHECKING:
     from aiface.models.keras_import import keras
 
-sys.modules.setdefault("openvino_telemetry", None)  # can't be imported, else OpenVINO reports its use to Google
+# Can't be imported, else OpenVINO reports its use to Google. None is what Python's manual has for that, not its types
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
 
@@ -41,7 +42,10 @@ class OpenVinoRuntime:
 
     def __init__(self, model: openvino.Model, precision: str = "auto"):
         core, best = openvino.Core(), fastest()
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": best if precision == "auto" else "f32"}
+        hints: dict[str, str | int] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": best if precision == "auto" else "f32",
+        }
         if threads := os.environ.get("OMP_NUM_THREADS", ""):  # as Ray and Slurm say how many cores are a process's own
             hints["INFERENCE_NUM_THREADS"] = int(threads)
         model.reshape([1, CROP_SIZE, CROP_SIZE, 3])

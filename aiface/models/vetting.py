@@ -125,6 +125,8 @@ def _described(config: dict) -> str:
 
 def _size_faults(config: dict, axes: set[int]) -> Iterator[str]:
     settings = config.get("config")
-    for key in SIZES if config.get("module") == "keras.layers" and isinstance(settings, dict) else ():
+    if config.get("module") != "keras.layers" or not isinstance(settings, dict):
+        return
+    for key in SIZES:
         if key in settings and not set(np.atleast_1d(settings[key]).tolist()) <= axes:
             yield f"{config['class_name']} with {key} {settings[key]}, of which there are no weights"

@@ -6,7 +6,7 @@ none says nothing, and one that is there is the word of whoever wrote it.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +127,7 @@ def read_provenance(path: str | Path) -> Provenance:
     return Provenance({name: plain(text, SHOWN) for name, text in tags.items()}, c2pa, tuple(dict.fromkeys(found)))
 
 
-def _claims(tags: Iterator[tuple[str, str]]) -> Iterator[str]:
+def _claims(tags: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, text in tags:
         for claim in CLAIMS:
             found = re.fullmatch(claim.tags, name, re.IGNORECASE) and re.search(claim.text, text, re.IGNORECASE)

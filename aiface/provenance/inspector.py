@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
-from subprocess import Popen
 from threading import Lock
 from typing import Any
 
@@ -37,7 +36,9 @@ def kind(path: str | Path) -> str:
 def provenance(path: str | Path) -> Provenance:
     """As `aiface.provenance.claims.read_provenance`; raises `DataError` also for a file of which there is no answer."""
     found = _ask("provenance", path)
-    c2pa = {key: tuple(value) if isinstance(value, list) else value for key, value in found["c2pa"].items()}
+    c2pa: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in found["c2pa"].items()
+    }
     return Provenance(found["tags"], Credentials(**c2pa), tuple(found["says_generated"]))
 
 
@@ -51,7 +52,7 @@ class _Inspector:
     """The process, for several threads, which it serves one after the other."""
 
     def __init__(self) -> None:
-        self._process: Popen | None = None
+        self._process: child.Process | None = None
         self._lock = Lock()
 
     def __call__(self, question: str, path: str | Path) -> Any:
@@ -99,7 +100,8 @@ atexit.register(_inspector.end)
 
 def main() -> None:
     """Answer questions, each a line `["kind", "clip.mp4"]` of standard input, until it ends."""
-    lines, out = SimpleQueue(), sys.stdout.buffer
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    out = sys.stdout.buffer
     child.confine(lines.put)
     while True:
         question, path = json.loads(lines.get())

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from xml.etree import ElementTree
 
 import av
-from PIL import Image, IptcImagePlugin
+from PIL import Image, ImageFile, IptcImagePlugin
 from PIL.ExifTags import IFD, TAGS, Base
 
 from aiface.errors import DataError
@@ -112,7 +112,7 @@ def _exif_text(name: str, value: object) -> object:
     return text if code in (b"ASCII\0\0\0", bytes(8)) else value
 
 
-def _iptc(image: Image.Image) -> Pairs:
+def _iptc(image: ImageFile.ImageFile) -> Pairs:
     for number, value in (IptcImagePlugin.getiptcinfo(image) or {}).items():
         if number in IPTC:
             for one in value if isinstance(value, list) else [value]:
@@ -122,7 +122,7 @@ def _iptc(image: Image.Image) -> Pairs:
 def _text(image: Image.Image) -> Pairs:
     """PNG's text chunks; the comment of a JPEG or GIF."""
     for name, value in image.info.items():
-        chunk = image.format == "PNG" and isinstance(value, str) and not name.startswith(("XML:", "Raw profile"))
+        chunk = image.format == "PNG" and isinstance(value, str) and not str(name).startswith(("XML:", "Raw profile"))
         if chunk or name == "comment":
             yield f"text {name}", value
 

@@ -13,7 +13,7 @@ import numpy as np
 from aiface.data.batches import Batches
 from aiface.data.crop_sets import CropSet
 
-_crops: CropSet | None = None
+_crops: CropSet  # what the process was started with
 
 
 @contextmanager

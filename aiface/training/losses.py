@@ -89,7 +89,7 @@ def taught(student: keras.Model, teacher: keras.Model, mean: np.ndarray, varianc
     return keras.Model(student.input, keras.ops.concatenate([student.output, logit, missed], axis=1))
 
 
-def loss(labels, outputs):
+def loss(labels: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
     """Of labels `(n, 1)` and what a `taught` model gives `(n, 3)`: what is missed of the teacher's features, and the
     cross-entropy of the student's logit, for whose target label and teacher have half a say each. `(n,)`."""
     logit, teacher, missed = (outputs[:, i] for i in range(3))

@@ -8,6 +8,7 @@ import logging
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def quantize(folder: str | Path, crops: CropSet, seed: int = 0) -> Path:
     return folder / INT8
 
 
-def _nncf():
+def _nncf() -> ModuleType:
     try:
         import nncf
     except ImportError as error:

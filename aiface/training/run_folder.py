@@ -62,7 +62,7 @@ def _state(run: Path, epoch: int) -> Path:
 def save_arrays(path: Path, arrays: Sequence[np.ndarray]) -> None:
     """Write arrays to a file that is replaced as a whole."""
     with atomic_path(path) as temporary:
-        np.savez(temporary, **{f"{i:05}": array for i, array in enumerate(arrays)})
+        np.savez(temporary, allow_pickle=False, **{f"{i:05}": array for i, array in enumerate(arrays)})
 
 
 def load_arrays(path: Path) -> list[np.ndarray]:

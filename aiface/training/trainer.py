@@ -87,9 +87,9 @@ class _Trainer:
         self.config, self.train, self.valid, self.run, self.devices = config, train, valid, run, devices
         self.share, self.pool = devices.share(config.batch_size), pool
         self.progress = Progress()
-        self.average: list[np.ndarray] | None = None
-        self.model: keras.Model | None = None
-        self.fitted: keras.Model | None = None  # the model, or with its teacher
+        self.average: list[np.ndarray] = []
+        self.model: keras.Model  # from the first phase on
+        self.fitted: keras.Model  # the model, or with its teacher
         self.whole = build(config.backbone, valid[0].shape[0])  # validates on whole crops, in float32
         self.callbacks = _tensorboard(run) if devices.first else []
 
@@ -101,7 +101,7 @@ class _Trainer:
     def run_epoch(self, verbose: int | str) -> dict:
         epoch = self.progress.epoch
         phase, start = self.config.phase_at(epoch)
-        if self.model is None or epoch == start:
+        if epoch == start:
             self._enter(phase, start)
         if epoch == 0:
             self._initialise(self.model)
@@ -125,7 +125,7 @@ class _Trainer:
 
     def _enter(self, phase: Phase, start: int) -> None:
         """Start a phase: the network so far at the phase's size, and a new optimizer."""
-        config, before = self.config, self.model
+        config = self.config
         learnt = objective(config, self._batches(phase.size, start))  # on one device: all processes come to the same
         keras.utils.set_random_seed(config.seed + start)  # dropout's draws: the same whatever this process did before
         steps = config.steps_per_epoch
@@ -140,7 +140,7 @@ class _Trainer:
             self.fitted = learnt.fitted(self.model)
             optimizer.build(self.fitted.trainable_variables)
             self.fitted.compile(optimizer, learnt.loss)
-        if before is not None:
+        if self.average:
             self.model.set_weights(self.average)
 
     def _initialise(self, model: keras.Model) -> None:
@@ -159,7 +159,7 @@ class _Trainer:
     def _update_average(self, first: bool) -> None:
         """Average the weights over epochs; a phase starts its own average, since the head's phase is short."""
         weights = self.model.get_weights()
-        if first or self.average is None:
+        if first or not self.average:
             self.average = weights
         momentum = self.config.average
         self.average = [momentum * a + (1 - momentum) * w for a, w in zip(self.average, weights, strict=True)]

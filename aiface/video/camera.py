@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ class Camera(VideoSource):
     One that was lost midway is opened again until it is back, or until who waits for a frame gives up.
     """
 
-    def __init__(self, index: int, capture: Callable[[int], object]):
+    def __init__(self, index: int, capture: Callable[[int], cv2.VideoCapture]):
         super().__init__(f"camera {index}", live=True)
         self._index, self._capture = index, capture
         self._first: float | None = None  # when its first frame came
@@ -34,7 +35,7 @@ class Camera(VideoSource):
                     yield None
                     continue
                 self._first = now if self._first is None else self._first
-                yield now - self._first, lambda image=image: cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+                yield now - self._first, partial(cv2.cvtColor, image, cv2.COLOR_BGR2RGB)
             losses += 1
             self.warning = f"{self.name} was lost and opened anew, {losses} times"
             time.sleep(RETRY)
@@ -63,7 +64,7 @@ class Camera(VideoSource):
         yield None
 
 
-def _until_lost(camera: object) -> Iterator[np.ndarray | None]:
+def _until_lost(camera: cv2.VideoCapture) -> Iterator[np.ndarray | None]:
     seen = time.monotonic()
     while time.monotonic() - seen < LOST:
         ok, image = camera.read()
@@ -75,7 +76,7 @@ def _until_lost(camera: object) -> Iterator[np.ndarray | None]:
             time.sleep(PAUSE)
 
 
-def _open_quietly(index: int, capture: Callable[[int], object]) -> object:
+def _open_quietly(index: int, capture: Callable[[int], cv2.VideoCapture]) -> cv2.VideoCapture:
     """OpenCV prints several lines for a camera that isn't there; the error says it better."""
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

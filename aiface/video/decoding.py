@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Generator
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from math import inf
 
 import av
@@ -37,7 +38,7 @@ class Clip(VideoSource):
         self._stream = self._video_stream()
         self._stream.thread_type = "AUTO"
         self._claimed = seconds_of(self._stream.duration, self._stream.time_base)
-        self.duration = self._claimed or seconds_of(self._container.duration, Fraction(1, av.time_base))
+        self.duration = self._claimed or seconds_of(self._container.duration, Fraction(1, av.time_base)) or None
         self.live = remote and not self.duration
         self._damaged = 0
 
@@ -63,7 +64,7 @@ class Clip(VideoSource):
                     if count:
                         self._spare(at - before, frame.pts is not None)
                     count, end = count + 1, at + clock.seconds(frame.duration)
-                    yield at, lambda frame=frame: _upright(frame, shape)
+                    yield at, partial(_upright, frame, shape)
             except (av.FFmpegError, OSError) as error:
                 reason = error.strerror
         self._warn(count, end, reason)
@@ -100,7 +101,7 @@ class Clip(VideoSource):
         reasons = [reason] if reason else []
         if self._damaged:
             reasons.append(f"{self._damaged} damaged frames were left out")
-        if (self._claimed or 0) - end > max(0.5, 0.05 * end):
+        if self._claimed - end > max(0.5, 0.05 * end):
             reasons.append("its end is missing")
         if reasons:
             duration = f" of about {self.duration:.1f}" if self.duration else ""
@@ -110,7 +111,7 @@ class Clip(VideoSource):
 class Clock:
     """Seconds from the first frame, never going back, of timestamps that may miss, repeat or jump back."""
 
-    def __init__(self, time_base: Fraction):
+    def __init__(self, time_base: Fraction | None):
         self._time_base = time_base
         self._origin: tuple[int, float] | None = None
         self._steps: deque[float] = deque(maxlen=101)

@@ -110,12 +110,17 @@ class VideoSource:
         raise NotImplementedError
 
 
-def seconds_of(ticks: int | None, time_base: Fraction) -> float | None:
-    """How long a number of ticks is, in seconds; None for None.
+def ready_made(image: np.ndarray) -> Callable[[], np.ndarray]:
+    """How to get the image of a `Picture` that is there already."""
+    return lambda: image
+
+
+def seconds_of(ticks: int | None, time_base: Fraction | None) -> float:
+    """How long a number of ticks is, in seconds; 0 where either is unknown.
 
     PyAV 19 has rationals of its own: these two fields are what they share with `Fraction`.
     """
-    return None if ticks is None else ticks * time_base.numerator / time_base.denominator
+    return 0.0 if ticks is None or time_base is None else ticks * time_base.numerator / time_base.denominator
 
 
 def sample(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
@@ -130,7 +135,8 @@ def sample(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
     """
     if not rate > 0:
         raise ValueError(f"expected a positive number of frames a second, found {rate}")
-    due = start = taken = left_out = None
+    due = start = left_out = None
+    taken = 0.0
     for at, load in _pictures_of(frames):
         start = at if start is None else start
         if due is None or at >= due - 1e-6:
@@ -146,4 +152,4 @@ def sample(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
 def _pictures_of(frames: Iterable[Frame]) -> Iterator[Picture]:
     if isinstance(frames, VideoSource):
         return frames.pictures()
-    return ((frame.time, lambda frame=frame: frame.image) for frame in frames)
+    return ((frame.time, ready_made(frame.image)) for frame in frames)

@@ -13,7 +13,7 @@ from aiface.io.images import read_image
 from aiface.io.media_kinds import is_image
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip
-from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, sample
+from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, ready_made, sample
 from aiface.video.sandboxed import IsolatedClip
 
 __all__ = ["Frame", "open_video", "sample"]
@@ -21,7 +21,7 @@ __all__ = ["Frame", "open_video", "sample"]
 
 def open_video(
     source: str | Path | int,
-    capture: Callable[[int], object] = cv2.VideoCapture,
+    capture: Callable[[int], cv2.VideoCapture] = cv2.VideoCapture,
     rate: float = inf,
     isolated: bool = False,
 ) -> VideoSource:
@@ -48,7 +48,9 @@ def open_video(
     return opened
 
 
-def _choose(source: str | Path | int, capture: Callable[[int], object], rate: float, isolated: bool) -> VideoSource:
+def _choose(
+    source: str | Path | int, capture: Callable[[int], cv2.VideoCapture], rate: float, isolated: bool
+) -> VideoSource:
     if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
         return Camera(int(source), capture)
     if isinstance(source, str) and re.match(r"(https?|rtsps?)://", source, re.IGNORECASE):
@@ -81,4 +83,4 @@ class _Folder(VideoSource):
                 self.skipped.append((path.name, str(error)))
                 self.warning = f"{len(self.skipped)} of {len(self._paths)} images could not be read"
                 continue
-            yield index * IMAGE_STEP, lambda image=image: image
+            yield index * IMAGE_STEP, ready_made(image)

@@ -9,16 +9,15 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
+from io import FileIO
 from math import inf
-from subprocess import Popen
-from typing import BinaryIO
 
 import numpy as np
 
 from aiface.errors import VideoError
 from aiface.io import sandbox as child
 from aiface.video.decoding import Clip
-from aiface.video.frames import Picture, VideoSource, sample
+from aiface.video.frames import Picture, VideoSource, ready_made, sample
 
 PATIENCE = 30.0  # seconds without a frame after which decoding has hung
 LARGEST = 8192 * 8192  # pixels of a frame
@@ -42,7 +41,7 @@ class IsolatedClip(VideoSource):
                 while "time" in (message := (yield from child.message(decoder.stdout, LONGEST, PATIENCE))):
                     image = yield from _pixels(decoder.stdout, message["height"], message["width"])
                     self.duration, count, at = message["duration"], count + 1, max(at, float(message["time"]))
-                    yield at, lambda image=image: image
+                    yield at, ready_made(image)
             except (EOFError, TimeoutError, ValueError, KeyError, TypeError) as error:
                 decoder.kill()
                 reason = f"its decoder failed: {error} ({child.status(decoder.wait())})"
@@ -56,7 +55,7 @@ class IsolatedClip(VideoSource):
 
 
 @contextmanager
-def _decoder(*arguments: str) -> Generator[Popen, None, None]:
+def _decoder(*arguments: str) -> Generator[child.Process, None, None]:
     with child.start("aiface.video.sandboxed", *arguments) as decoder:
         with suppress(OSError, AttributeError):  # not on macOS; and an administrator may allow less
             import fcntl  # here: there is none on Windows
@@ -68,7 +67,7 @@ def _decoder(*arguments: str) -> Generator[Popen, None, None]:
             decoder.kill()
 
 
-def _pixels(pipe: BinaryIO, height: int, width: int) -> child.Wait:
+def _pixels(pipe: FileIO, height: int, width: int) -> child.Wait:
     if min(height, width) < 1 or height * width > LARGEST:
         raise ValueError(f"expected frames of at most {LARGEST} pixels, found {width}x{height}")
     found = yield from child.exactly(pipe, 3 * height * width, PATIENCE)

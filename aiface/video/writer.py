@@ -42,10 +42,11 @@ class VideoWriter:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if self._pts >= 0 and (kind is None or issubclass(kind, KeyboardInterrupt)):
+        whole = self._pts >= 0 and (kind is None or issubclass(kind, KeyboardInterrupt))
+        if self._output is not None and whole:
             with _naming(self.path), self._stack:
                 self._output.mux(self._video.encode(None))
-                self._copy_audio(self._pts + self._step)
+                self._copy_audio(self._output, self._pts + self._step)
         else:
             error = error or VideoError(f"{self.path}: no frame was written")  # what deletes the temporary file
             self._stack.__exit__(type(error), error, error.__traceback__)
@@ -53,41 +54,41 @@ class VideoWriter:
     def write(self, frame: Frame) -> None:
         """Append a frame. Its time must not be before the last one's; an equal one moves on by 1/90000 s."""
         with _naming(self.path):
-            if self._output is None:
-                self._open()
+            output = self._output or self._open()
             pts = max(round(frame.time * TICKS), self._pts + 1)
             self._step, self._pts = pts - max(self._pts, 0), pts
             picture = av.VideoFrame.from_ndarray(self._fit(frame.image), format="rgb24")
             picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
             picture.pts, picture.time_base = pts, Fraction(1, TICKS)
-            self._output.mux(self._video.encode(picture))
-            self._copy_audio(pts)
+            output.mux(self._video.encode(picture))
+            self._copy_audio(output, pts)
 
-    def _open(self) -> None:
+    def _open(self) -> av.container.OutputContainer:
         temporary = self._stack.enter_context(atomic_path(self.path))
         options = {"movflags": "faststart"}  # the index first, so that a browser plays it while it loads
-        output = av.open(str(temporary), "w", format="mp4", container_options=options)
-        self._output = self._stack.enter_context(output)
-        self._video = self._output.add_stream("libx264", options={"crf": "20", "preset": "veryfast"})
+        output = self._stack.enter_context(av.open(str(temporary), "w", format="mp4", container_options=options))
+        self._output = output
+        self._video = output.add_stream("libx264", options={"crf": "20", "preset": "veryfast"})
         self._video.width, self._video.height = self.size
         self._video.pix_fmt = "yuv420p"
         self._video.time_base = self._video.codec_context.time_base = Fraction(1, TICKS)
         self._video.codec_context.colorspace = 1  # BT.709, which players assume for HD and ask for elsewhere
         if self._audio_from is not None:
-            self._add_audio(self._audio_from)
+            self._add_audio(output, self._audio_from)
+        return output
 
-    def _add_audio(self, path: str | Path) -> None:
+    def _add_audio(self, output: av.container.OutputContainer, path: str | Path) -> None:
         try:
-            self._audio = _audio_packets(path, self._output, self._stack)
+            self._audio = _audio_packets(path, output, self._stack)
             self._packet = next(self._audio, None)
         except (av.FFmpegError, OSError, ValueError) as error:
             self.warning = f"audio of {path} left out: {getattr(error, 'strerror', None) or error}"
 
-    def _copy_audio(self, end: int) -> None:
+    def _copy_audio(self, output: av.container.OutputContainer, end: int) -> None:
         """Copy the audio that begins before `end` ticks."""
         try:
             while self._packet and seconds_of(self._packet.pts, self._packet.time_base) < end / TICKS:
-                self._output.mux(self._packet)
+                output.mux(self._packet)
                 self._packet = next(self._audio, None)
         except (av.FFmpegError, OSError) as error:
             self.warning, self._packet = f"audio ends at {end / TICKS:.1f} s: {error}", None
@@ -116,7 +117,7 @@ def _audio_packets(path: str | Path, output: av.container.OutputContainer, stack
 
 def _shifted(packets: Iterable[av.Packet], copy: av.AudioStream, start: int) -> Iterator[av.Packet]:
     for packet in packets:
-        if packet.pts is None or packet.pts < start:  # the last one is empty and has no time
+        if packet.pts is None or packet.dts is None or packet.pts < start:  # the last one is empty and has no time
             continue
         packet.pts, packet.dts = packet.pts - start, packet.dts - start
         packet.stream = copy

@@ -74,14 +74,16 @@ def stand_in(monkeypatch, code):
         "    sys.stdout.buffer.write(struct.pack('<I', len(line)) + line); sys.stdout.buffer.flush()\n"
         "for line in sys.stdin.buffer:\n    "
     )
-    inner = subprocess.Popen
+    inner = subprocess.Popen.__init__
 
-    def start(command, **options):
-        return inner(
-            [sys.executable, "-c", given + code] if "aiface.provenance.inspector" in command else command, **options
+    def start(self, command, **options):
+        inner(
+            self,
+            [sys.executable, "-c", given + code] if "aiface.provenance.inspector" in command else command,
+            **options,
         )
 
-    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess.Popen, "__init__", start)
 
 
 @pytest.mark.parametrize(

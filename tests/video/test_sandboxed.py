@@ -63,14 +63,12 @@ def stand_in(monkeypatch, code):
         "def frame(at):\n"
         "    send(time=at, height=4, width=4, duration=9.0); pixels(48)\n"
     )
-    inner = subprocess.Popen
+    inner = subprocess.Popen.__init__
 
-    def start(command, **options):
-        return inner(
-            [sys.executable, "-c", given + code] if "aiface.video.sandboxed" in command else command, **options
-        )
+    def start(self, command, **options):
+        inner(self, [sys.executable, "-c", given + code] if "aiface.video.sandboxed" in command else command, **options)
 
-    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess.Popen, "__init__", start)
 
 
 @pytest.mark.parametrize(
