@@ -9,7 +9,7 @@ import pytest
 from aiface.labels import AI, REAL, Answer, right_answers
 from aiface.paths import ROOT
 
-SOURCES = sorted([*ROOT.glob("aiface/*.py"), *ROOT.glob("benchmarks/**/*.py")])
+SOURCES = sorted([*ROOT.glob("aiface/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
 THRESHOLDS = {"ai_from", "real_below", "unstable_above"}
 
 
