@@ -89,7 +89,7 @@ def readers(head: bytes) -> Iterator[Callable[..., "ImageFile"]]:
         if name not in Image.OPEN:
             Image.init()
         reader, accepts = Image.OPEN[name]
-        if accepts(head) is True:  # else False, or why it can't be read here
+        if accepts and accepts(head) is True:  # else False, or why it can't be read here
             yield reader
 
 
