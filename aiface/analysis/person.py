@@ -42,7 +42,8 @@ class Trail:
         return tuple(np.add(np.multiply(self._box(after - 1), 1 - part), np.multiply(self._box(after), part)).tolist())
 
     def _box(self, index: int) -> Box:
-        return tuple(self._boxes[4 * index : 4 * index + 4])
+        x, y, width, height = self._boxes[4 * index : 4 * index + 4]
+        return x, y, width, height
 
 
 @dataclass

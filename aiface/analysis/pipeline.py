@@ -17,7 +17,7 @@ from aiface.analysis.session import Looks, Session
 from aiface.analysis.verdict import judge_input, judge_person
 from aiface.errors import AifaceError, DataError, VideoError
 from aiface.faces.crop import crop_face
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs
@@ -34,7 +34,7 @@ OnSample = Callable[[Frame, Looks, Session], None]
 
 def analyze_video(
     source: str | Path | int,
-    finder: FaceFinder,
+    finder: Finder,
     detector: Detector,
     settings: Settings = Settings(),
     on_sample: OnSample | None = None,
@@ -92,14 +92,14 @@ def _written(frames: Iterable[Frame], writer: VideoWriter) -> Iterator[Frame]:
         yield frame
 
 
-def analyze_images(paths: Sequence[str | Path], finder: FaceFinder, detector: Detector) -> Iterator[Analysis]:
+def analyze_images(paths: Sequence[str | Path], finder: Finder, detector: Detector) -> Iterator[Analysis]:
     """Judge each face in each image, many images at once; one that can't be read comes back with its `error`."""
-    paths = iter(paths)
-    while chunk := list(islice(paths, IMAGES_AT_ONCE)):
+    left = iter(paths)
+    while chunk := list(islice(left, IMAGES_AT_ONCE)):
         yield from _analyze_chunk(chunk, finder, detector)
 
 
-def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: Detector) -> list[Analysis]:
+def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detector) -> list[Analysis]:
     analyses, found = [], []
     for path in paths:
         analysis = Analysis(str(path), frames=1, settings={"faces_by": finder_name(finder)})
@@ -125,7 +125,7 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: FaceFinder, detector: De
 
 
 def analyze(
-    paths: Iterable[str | Path], finder: FaceFinder, detector: Detector, settings: Settings = Settings()
+    paths: Iterable[str | Path], finder: Finder, detector: Detector, settings: Settings = Settings()
 ) -> Iterator[Analysis]:
     """Judge files and folders, one `Analysis` for each file in order; what can't be judged comes with its `error`.
 
@@ -159,7 +159,7 @@ def _is_still(path: str | Path) -> bool:
 
 def analyze_source(
     source: str | Path | int,
-    finder: FaceFinder,
+    finder: Finder,
     detector: Detector,
     settings: Settings = Settings(),
     on_sample: OnSample | None = None,
@@ -179,7 +179,7 @@ def analyze_source(
     return [analyze_video(source, finder, detector, settings, on_sample, record, seconds)]
 
 
-def _analyze_or_say(path: str | Path, finder: FaceFinder, detector: Detector, settings: Settings) -> Analysis:
+def _analyze_or_say(path: str | Path, finder: Finder, detector: Detector, settings: Settings) -> Analysis:
     try:
         return analyze_video(path, finder, detector, settings)
     except (AifaceError, OSError) as error:  # OSError: a name too long for the file system

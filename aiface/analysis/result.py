@@ -7,7 +7,7 @@ from pathlib import Path
 from aiface.analysis.best_looks import BEST_LOOKS
 from aiface.analysis.person import Person
 from aiface.analysis.verdict import MIN_FACES, Verdict
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.labels import Answer
 
 
@@ -34,7 +34,7 @@ class Settings:
 
     def row(self) -> dict[str, float | None]:
         """What the answer depends on, as plain values."""
-        return {"samples_per_second": self.samples_per_second, "moments": self.best_looks}
+        return {"samples_per_second": self.samples_per_second, "best_looks": self.best_looks}
 
 
 @dataclass
@@ -66,6 +66,10 @@ class Analysis:
     def file(self) -> Path:
         """What was read."""
         return Path(self.copy or self.path)
+
+    def __str__(self) -> str:
+        """The input and what was found: `clip.mp4: real, P(AI) 0.05 from 16 faces`; the error where there is one."""
+        return self.error or f"{self.path}: {self.verdict}"
 
     def named(self, name: str) -> "Analysis":
         """The same of a copy of what has this name."""
@@ -113,6 +117,6 @@ def line(report: Mapping) -> dict:
     return {key: report[key] for key in Analysis("").row()} | {"people": people}
 
 
-def finder_name(finder: FaceFinder) -> str:
+def finder_name(finder: Finder) -> str:
     """What finds the faces, such as "YuNet": which one it is moves crops, and so scores."""
     return getattr(finder, "name", "a function")

@@ -14,7 +14,7 @@ from aiface.analysis.person import Person, Trail
 from aiface.analysis.steady_verdict import SteadyVerdicts
 from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.faces.tracking import ShotDetector, Tracker
 from aiface.labels import Answer
 from aiface.models.detector import Detector
@@ -69,7 +69,7 @@ class Session:
 
     def __init__(
         self,
-        finder: FaceFinder,
+        finder: Finder,
         detector: Detector,
         moving: bool = True,
         best_looks: int | None = BEST_LOOKS,
@@ -112,7 +112,8 @@ class Session:
 
     def _newcomer(self, id: int) -> Person:
         """Someone new; crops of one who left make room for theirs: of one not judged AI, and seen least."""
-        all_looks, trail = [] if self._best_looks is None else None, Trail() if self._trails else None
+        all_looks: list[Look] | None = [] if self._best_looks is None else None
+        trail = Trail() if self._trails else None
         person = Person(id, BestLooks(self._best_looks or BEST_LOOKS), all_looks, trail)
         if len(self._with_crops) >= GALLERIES and (left := _least(self._with_crops)):
             self._with_crops.pop(left.id).drop_crops()
@@ -146,7 +147,7 @@ class Session:
         """Score those looks that have no score yet, together."""
         with self.stopwatch("score"):
             if new := [look for look in looks if look.score is None]:
-                scores = self._detector.score(np.stack([look.crop for look in new]))
+                scores = self._detector.score(np.stack([look.crop for look in new if look.crop is not None]))
                 for look, score in zip(new, scores, strict=True):
                     look.score = float(score)
 
@@ -181,7 +182,10 @@ class Session:
         usable = [look for look in person.gallery if look.flaw is None]
         if not usable:
             return None
-        crops, scores = np.stack([m.crop for m in usable]), np.array([m.score for m in usable], np.float32)
+        crops, scores = (
+            np.stack([m.crop for m in usable if m.crop is not None]),
+            np.array([m.score for m in usable], np.float32),
+        )
         with self.stopwatch("score"):
             return float(np.median(self._detector.spread(crops, scores)))
 
@@ -189,4 +193,8 @@ class Session:
 def _least(people: dict[int, Person]) -> Person | None:
     """Of those who left the one who matters least: not judged AI, and seen least."""
     left = [person for person in people.values() if person.verdict]
-    return min(left, key=lambda person: (person.verdict.answer == Answer.AI, person.looks), default=None)
+    return min(left, key=lambda person: (_called_ai(person), person.looks), default=None)
+
+
+def _called_ai(person: Person) -> bool:
+    return person.verdict is not None and person.verdict.answer == Answer.AI

@@ -42,12 +42,12 @@ class SteadyVerdicts:
         """What to show of a person after another scored look at them; None until three were good enough."""
         now = look.time
         person = self._watched.setdefault(id, _Watched(agreed=now))
-        found = judge_person(_recent(person.looks, look), self._calibration, moving=True)
-        if found.faces < MIN_FACES:
+        found: Verdict | None = judge_person(_recent(person.looks, look), self._calibration, moving=True)
+        if found and found.faces < MIN_FACES:
             found = None
         shown = person.shown if person.shown and now - person.agreed < HOLD else found
-        if found and shown is person.shown:
-            shown = replace(found, answer=self._within_reach(person.shown.answer, found.score))
+        if found and found.score is not None and shown and shown is person.shown:
+            shown = replace(found, answer=self._within_reach(shown.answer, found.score))
         person.shown = shown
         if (shown and shown.answer) == (found and found.answer):
             person.agreed = now

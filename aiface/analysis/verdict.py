@@ -42,6 +42,11 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     ai_spans: Spans = ()
 
+    def __str__(self) -> str:
+        """The answer, what it rests on, and why there is no other: `real, P(AI) 0.05 from 16 faces`."""
+        score = "" if self.score is None else f", P(AI) {self.score:.2f} from {self.faces} faces"
+        return f"{self.answer}{score}" + (f" ({'; '.join(self.reasons)})" if self.reasons else "")
+
 
 _NOBODY = Verdict(Answer.INCONCLUSIVE, None, reasons=(NO_FACE,))
 
@@ -57,15 +62,20 @@ def judge_person(looks: Sequence[Look], calibration: Calibration, moving: bool, 
     usable = [look for look in looks if look.flaw is None]
     scores = np.array([look.score for look in usable or looks], np.float64)
     pooled = pool(scores)
-    interval = tuple(map(float, np.quantile(scores, (0.1, 0.9)))) if len(scores) > 1 else None
+    interval = _middle(scores)
     if not usable:
-        reasons = tuple(sorted({look.flaw for look in looks}))
+        reasons = tuple(sorted({look.flaw for look in looks if look.flaw}))
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, 0, reasons)
     if moving and len(usable) < MIN_FACES:
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
     answer = calibration.answer(pooled, spread)
     reason = BETWEEN if answer == calibration.answer(pooled) else UNSTABLE
     return Verdict(answer, pooled, interval, len(usable), (reason,) if answer == Answer.INCONCLUSIVE else ())
+
+
+def _middle(scores: np.ndarray) -> tuple[float, float] | None:
+    low, high = np.quantile(scores, (0.1, 0.9))
+    return (float(low), float(high)) if len(scores) > 1 else None
 
 
 def pool(scores: np.ndarray) -> float:

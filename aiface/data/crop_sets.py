@@ -22,7 +22,7 @@ from PIL import Image
 from aiface.data.folders import Item
 from aiface.errors import DataError
 from aiface.faces.crop import CROP_VERSION, crop_face
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import FaceFinder, Finder
 from aiface.io.files import atomic_path, sha256, write_csv
 from aiface.io.images import read_image
 from aiface.labels import NAMES
@@ -73,7 +73,7 @@ def _crop_in_threads(
                 yield from rows
 
 
-def crop_item(item: Item, finder: FaceFinder) -> tuple[dict, bytes]:
+def crop_item(item: Item, finder: Finder) -> tuple[dict, bytes]:
     """The CSV row of an item and its compressed crop; empty bytes and a reason if it has to be left out."""
     row = {
         "path": str(item.path), "label": NAMES[item.label], "split": item.split, "source": item.source,

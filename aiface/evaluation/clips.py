@@ -18,7 +18,7 @@ from aiface.analysis.result import Settings
 from aiface.data.folders import SPLITS
 from aiface.errors import AifaceError, DataError
 from aiface.evaluation.resampling import bootstrap
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.io.media_kinds import is_clip
 from aiface.labels import AI, NAMES, REAL, Answer, label_of_folder
 from aiface.models.detector import Detector
@@ -96,7 +96,7 @@ def _listed(row: Mapping[str, str | None], folder: Path, where: str) -> Clip:
 
 def judge_clips(
     clips: Sequence[Clip],
-    finder: FaceFinder,
+    finder: Finder,
     detector: Detector,
     progress: Callable[[Iterable], Iterable] = iter,
     resamples: int = 1000,

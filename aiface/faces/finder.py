@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -112,6 +113,15 @@ class Mtcnn:
             for face in found
             if face["confidence"] >= self._MIN_CONFIDENCE
         ]
+
+
+class Finder(Protocol):
+    """What finds the faces in an RGB uint8 image `(height, width, 3)`, largest first."""
+
+    name: str
+
+    def __call__(self, image: np.ndarray) -> list[Face]:
+        """Its faces; an empty list if there is none."""
 
 
 class FaceFinder:

@@ -18,7 +18,7 @@ _ANSWERS = np.array(list(Answer), object)
 
 
 # In NumPy: `scipy.special` has both, but takes a quarter of a second to import
-def expit(logits: np.ndarray) -> np.ndarray:
+def expit(logits: np.ndarray | float) -> np.ndarray:
     """The logistic function, float64 of any shape: 1 / (1 + exp(-x)), written such that nothing overflows.
 
     >>> expit(np.array([-1000.0, 0.0, 1000.0])).tolist()
@@ -27,7 +27,7 @@ def expit(logits: np.ndarray) -> np.ndarray:
     return 0.5 + 0.5 * np.tanh(0.5 * np.asarray(logits, np.float64))
 
 
-def logit(probabilities: np.ndarray) -> np.ndarray:
+def logit(probabilities: np.ndarray | float) -> np.ndarray:
     """Its inverse, float64, of probabilities above 0 and below 1.
 
     >>> float(logit(0.5))

@@ -1,9 +1,10 @@
 """Every figure. Each function returns a matplotlib `Figure` that belongs to no window and can be saved or shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import nlargest
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -67,7 +68,7 @@ def performance(scores: np.ndarray, labels: np.ndarray, calibration: Calibration
     return figure
 
 
-def _roc(axes, scores: np.ndarray, labels: np.ndarray) -> None:
+def _roc(axes: Axes, scores: np.ndarray, labels: np.ndarray) -> None:
     from sklearn.metrics import roc_auc_score, roc_curve  # here: half a second to import, which reports don't need
 
     false_positive, true_positive, _ = roc_curve(labels, scores)
@@ -77,7 +78,7 @@ def _roc(axes, scores: np.ndarray, labels: np.ndarray) -> None:
     axes.set_title(f"ROC, AUC {roc_auc_score(labels, scores):.3f}")
 
 
-def _confusion(axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
+def _confusion(axes: Axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
     from sklearn.metrics import confusion_matrix
 
     counts = confusion_matrix(labels, calibration.answers(scores) == Answer.AI, labels=(REAL, AI))
@@ -88,16 +89,16 @@ def _confusion(axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibr
     axes.set_title(f"at the threshold {calibration.ai_from:.2f}")
 
 
-def _histogram(axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
+def _histogram(axes: Axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
     for label, name in enumerate(NAMES):
-        axes.hist(scores[labels == label], np.linspace(0, 1, 31), alpha=0.6, color=CLASS_COLOURS[label], label=name)
+        axes.hist(scores[labels == label], np.linspace(0, 1, 31).tolist(), alpha=0.6, color=CLASS_COLOURS[label], label=name)
     _band(axes.axvspan, calibration)
     axes.set(xlabel="score, P(AI)", ylabel="faces", xlim=(0, 1))
     axes.legend(fontsize=8)
     axes.set_title("scores")
 
 
-def _band(span, calibration: Calibration) -> None:
+def _band(span: Callable[..., object], calibration: Calibration) -> None:
     span(calibration.real_below, calibration.ai_from, color="orange", alpha=0.15, linewidth=0)
 
 
@@ -112,7 +113,7 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
     named = _chosen(analysis.people, analysis.verdicts)
     for index, (person, verdict) in enumerate(zip(analysis.people, analysis.verdicts, strict=True)):
         times = [look.time for look in person.each_look]
-        scores = [look.score for look in person.each_look]
+        scores = np.array([look.score for look in person.each_look], np.float64)
         name = f"person {index + 1}: {verdict_label(verdict)}"
         style = {"label": name} if index in named else {"color": "lightgrey", "zorder": 1}
         (line,) = axes.plot(times, scores, ".-", linewidth=1, **style)
@@ -135,11 +136,13 @@ def gallery(people: Sequence[Person], verdicts: Sequence[Verdict], heats: Sequen
     rows = [person.gallery for person in people]
     width = max(map(len, rows), default=1)
     shown = _chosen(people, verdicts) if width > 1 else range(len(people))
-    images, titles, colours = [], [], []
+    images: list[np.ndarray] = []
+    titles: list[str] = []
+    colours: list[str] = []
     for index in shown:
         row = rows[index]
         times = [f"{look.time:.1f} s, " if width > 1 else "" for look in row]
-        crops = [look.crop for look in row]
+        crops = [look.crop for look in row if look.crop is not None]
         images += crops if heats is None else map(overlay_heat, crops, heats[index])
         images += [_BLANK] * (width - len(row))
         titles += [f"{index + 1}: {time}{look.score:.2f}" for time, look in zip(times, row, strict=True)]

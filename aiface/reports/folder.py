@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aiface.analysis.result import Analysis, Settings, finder_name, line
 from aiface.drawing import HEX, html_page
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.io.files import folder_name, write_json, write_text
 from aiface.io.sources import search
 from aiface.labels import Answer
@@ -49,7 +49,7 @@ class Reports:
     """The folder of reports on what this finder and detector say. explain: whether to draw heat maps."""
 
     def __init__(
-        self, folder: str | Path, finder: FaceFinder, detector: Detector, settings: Settings, explain: bool = False
+        self, folder: str | Path, finder: Finder, detector: Detector, settings: Settings, explain: bool = False
     ):
         self.folder, self._detector, self._explain = Path(folder), detector, explain
         self._settings = settings.row() | {"faces_by": finder_name(finder), "computed_by": detector.computed_by}
@@ -132,14 +132,17 @@ def plan(
     A file that several names stand for is there once. The reports themselves are no inputs. search: gives the inputs
     that a name stands for and what lies beside them, as `aiface.io.sources.search`.
     """
-    todo, rows = {}, {}
+    todo: dict[Path, str | Path] = {}
+    rows: dict[Path, dict] = {}
     for name in names:
         inputs, others = search(name)
         others = [other for other in others if not reports.holds(Path(other))]
         rows |= {reports.path(other): skipped(other) for other in others}
         for each in inputs or [name] * (not others):
-            found = reports.done(each)
-            (rows if found else todo)[reports.path(each)] = found["row"] if found else each
+            if found := reports.done(each):
+                rows[reports.path(each)] = found["row"]
+            else:
+                todo[reports.path(each)] = each
     return list(todo.values()), list(rows.values())
 
 

@@ -72,7 +72,8 @@ def _tag(image: np.ndarray, x: int, y: int, text: str, colour: tuple[int, int, i
 
 def people_at(people: Sequence[Person], verdicts: Sequence[Verdict], time: float) -> list[Mark]:
     """What to draw at `time`: each person in view, by their `trail`, with their verdict."""
-    found = ((person.trail.at(time), verdict) for person, verdict in zip(people, verdicts, strict=True))
+    judged = zip(people, verdicts, strict=True)
+    found = ((person.trail.at(time), verdict) for person, verdict in judged if person.trail)
     return [(box, label(verdict), verdict.answer) for box, verdict in found if box]
 
 

@@ -143,7 +143,7 @@ def _picture(title: str, alt: str, image: np.ndarray) -> str:
 def _heated(analysis: Analysis, maps: Maps) -> np.ndarray:
     """The picture with the heat of each face laid over it where its crop was taken from."""
     faces = [(look.quad, heat) for person, heats in zip(analysis.people, maps, strict=True)
-             for look, heat in zip(person.gallery, heats, strict=True)]  # fmt: skip
+             for look, heat in zip(person.gallery, heats, strict=True) if look.quad is not None]  # fmt: skip
     return reduce(lambda image, face: onto_frame(image, *face), faces, read_image(analysis.file))
 
 

@@ -24,7 +24,7 @@ from aiface.reports import figures as plots
 from aiface.reports.overlay import draw, people_at
 from aiface.reports.wording import NOT_PROOF, people_lines
 
-VERSION = 2  # of the JSON, as in its schema
+VERSION = 3  # of the JSON, as in its schema
 Maps = Sequence[np.ndarray]  # of each person, the heat of each crop in their gallery: float32 (n, 256, 256)
 
 
@@ -57,7 +57,7 @@ class Report:
         analysis, detector = self.analysis, self.detector
         row = analysis.row()
         for index, (entry, person) in enumerate(zip(row["people"], analysis.people, strict=True)):
-            entry["sightings"] = [
+            entry["each_look"] = [
                 {"time": look.time, "score": look.score, "box": list(look.box)} for look in person.each_look
             ]
             entry["heat_inside_face"] = share_inside(self.maps[index]) if self.maps else None

@@ -9,7 +9,11 @@ from aiface.analysis.verdict import BETWEEN, NO_FACE, TOO_FEW, UNSTABLE, Verdict
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 
-WORDS = {Answer.REAL: "looks real", Answer.AI: "looks AI-generated", Answer.INCONCLUSIVE: "inconclusive"}
+WORDS: dict[str, str] = {
+    Answer.REAL: "looks real",
+    Answer.AI: "looks AI-generated",
+    Answer.INCONCLUSIVE: "inconclusive",
+}
 NOT_PROOF = (
     "This is a statistical judgement, not proof. Another generator, heavy compression or an edit can fool it either "
     "way: weigh it together with where the picture comes from."

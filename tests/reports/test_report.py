@@ -84,7 +84,7 @@ def test_the_page_of_a_clip(clip, page):
         "Faces",
         LIMITS,
         MEANING[Answer.AI],
-        "computed by a function, samples per second 5.0, moments 16, faces by by colour",
+        "computed by a function, samples per second 5.0, best looks 16, faces by by colour",
         performance_line(clip),
         NOT_PROOF,
         sha256(clip.path),
@@ -172,17 +172,17 @@ def test_json_holds_what_the_page_says(clip, tmp_path):
     assert (found["detector"]["name"], found["detector"]["sha256"]) == ("by-colour", "0" * 64)
     assert found["detector"]["thresholds"] == scene.CALIBRATION["thresholds"]
     assert found["settings"] == {
-        "samples_per_second": 5.0, "moments": 16, "faces_by": "by colour", "computed_by": "a function",
+        "samples_per_second": 5.0, "best_looks": 16, "faces_by": "by colour", "computed_by": "a function",
     }  # fmt: skip
     assert found["performance"] == clip.performance
     assert (found["interrupted"], found["warnings"], found["error"]) == (False, [], None)
-    first = found["people"][0]["sightings"][0]
+    first = found["people"][0]["each_look"][0]
     assert first == {
         "time": 0.0,
         "score": clip.people[0].each_look[0].score,
         "box": pytest.approx([20, 30, 100, 100], abs=2),
     }
-    assert len(found["people"][1]["sightings"]) == found["people"][1]["faces"] == 10
+    assert len(found["people"][1]["each_look"]) == found["people"][1]["faces"] == 10
 
 
 def test_json_extends_the_row(clip):
@@ -190,7 +190,7 @@ def test_json_extends_the_row(clip):
     row = clip.row()
     assert {key: found[key] for key in row if key != "people"} == {key: row[key] for key in row if key != "people"}
     for entry, person in zip(found["people"], row["people"], strict=True):
-        entry.pop("sightings")
+        entry.pop("each_look")
         assert entry.pop("heat_inside_face") is None
         assert entry == person
 

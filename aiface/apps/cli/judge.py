@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 from aiface.paths import DETECTOR, WEIGHTS
 
 if TYPE_CHECKING:
+    from aiface.analysis.result import Settings
+    from aiface.faces.finder import Finder
+    from aiface.models.detector import Detector
     from aiface.reports.folder import Reports
 
 EXAMPLES = """examples:
@@ -103,7 +106,7 @@ def _check(options: argparse.Namespace) -> None:
         options.wrong_use(f"--out: expected a folder (on a cluster: one that all machines share), found {options.out}")
 
 
-def _analyze_into(options: argparse.Namespace, detector, finder, settings) -> int:
+def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Finder", settings: "Settings") -> int:
     """`analyze --out`: whatever ends it, the index names what was judged."""
     from tqdm import tqdm
 
@@ -135,7 +138,7 @@ def _analyze_into(options: argparse.Namespace, detector, finder, settings) -> in
 Answers = Callable[[Sequence[str | Path], "Reports"], Iterator[dict]]
 
 
-def _here(finder, detector, settings) -> tuple[Callable, Answers]:
+def _here(finder: "Finder", detector: "Detector", settings: "Settings") -> tuple[Callable, Answers]:
     """How names are searched, and how inputs are judged in this process."""
     from aiface.analysis.pipeline import analyze
     from aiface.io.sources import search
@@ -149,7 +152,7 @@ def _here(finder, detector, settings) -> tuple[Callable, Answers]:
     return search, judge
 
 
-def _on_ray(options: argparse.Namespace, settings, stack: ExitStack) -> tuple[Callable, Answers]:
+def _on_ray(options: argparse.Namespace, settings: "Settings", stack: ExitStack) -> tuple[Callable, Answers]:
     """The same on a Ray cluster, to which this process is connected until the stack unwinds."""
     from aiface.apps.engines import ray as ray_engine
     from aiface.io.object_stores import search

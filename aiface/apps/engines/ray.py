@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from math import ceil
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 
@@ -208,7 +209,7 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), PATIENCE).close()
 
 
-def _ray():
+def _ray() -> ModuleType:
     try:
         import ray
         import ray.data

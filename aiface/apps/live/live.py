@@ -13,7 +13,7 @@ from aiface.analysis.session import Session
 from aiface.apps.live.window import Window
 from aiface.apps.throttle import Throttle
 from aiface.faces.box_flow import follow, small_grey
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.models.detector import Detector
 from aiface.reports.overlay import Mark, draw, live_marks
 from aiface.video.frames import Frame, Picture, VideoSource
@@ -27,7 +27,7 @@ SLOWEST = 0.2  # ...unless none was shown for this time
 SILENCE = 0.5  # seconds without a frame until the picture says so
 
 
-def live(source: str | Path | int, finder: FaceFinder, detector: Detector) -> None:
+def live(source: str | Path | int, finder: Finder, detector: Detector) -> None:
     """Judge a camera (or play a clip at its own pace) in a window until that is closed, or `q` pressed, or it ends.
 
     Raises `VideoError` if the camera can't be opened or gives nothing for 4 s, and if there is no display.
@@ -107,7 +107,7 @@ class Judge:
         before, marks = self._found
         now = small_grey(frame.image)
         boxes = follow([box for box, *_ in marks], before, now, frame.image.shape[1] / now.shape[1])
-        return [(box, *rest) for box, (_, *rest) in zip(boxes, marks, strict=True)]
+        return [(box, text, answer) for box, (_, text, answer) in zip(boxes, marks, strict=True)]
 
     def close(self) -> None:
         """Stop judging, after the look that is being taken."""
@@ -118,10 +118,9 @@ class Judge:
         while True:
             if (left := pace.left) > 0:
                 time.sleep(min(left, TICK))
-            elif self._news.wait(TICK):
+            elif self._news.wait(TICK) and (frame := self._given) is not None:
                 self._news.clear()
                 with pace:
-                    frame = self._given
                     yield small_grey(frame.image), live_marks(self._session.update(frame), self._session)
                 continue
             yield None  # nothing yet

@@ -15,7 +15,7 @@ from PIL import Image
 from aiface.apps.web import answer_page as answer
 from aiface.apps.web.streams import Live
 from aiface.errors import AifaceError, DataError
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.io.files import folder_name
 from aiface.models.detector import Detector
 
@@ -33,7 +33,7 @@ class Upload(anywidget.AnyWidget):
     def __init__(self, folder: str | Path):
         super().__init__()
         self.path: Path | None = None
-        self._folder, self._part = Path(folder), None
+        self._folder = Path(folder)
         self.on_msg(self._receive)
 
     def _receive(self, _: object, part: Mapping, buffers: Sequence[memoryview]) -> None:
@@ -48,11 +48,14 @@ class Upload(anywidget.AnyWidget):
         except OSError as error:
             self.send({"text": f"The file can't be kept: {error}", "received": part["total"]})
 
+    @property
+    def _part(self) -> Path:
+        return self._folder / f".{self.model_id}.part"
+
     def _write(self, start: int, data: memoryview) -> int:
         """Add a part, and return how many bytes there are now; more than were there is nothing to add to."""
         if start == 0:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._part = self._folder / f".{self.model_id}.part"
             self._part.write_bytes(b"")
         with self._part.open("r+b") as file:
             file.seek(start)
@@ -74,7 +77,7 @@ class Camera(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("camera.js")
     _css = answer.CSS
 
-    def __init__(self, finder: FaceFinder, detector: Detector):
+    def __init__(self, finder: Finder, detector: Detector):
         super().__init__()
         self._live = Live(finder, detector, places=1)
         self.on_msg(self._receive)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aiface.analysis.look import Look
 from aiface.analysis.person import Person
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import Verdict
@@ -68,12 +69,12 @@ def problem(text: str) -> str:
 
 def live(image: np.ndarray, shown: Sequence[Verdict | None]) -> str:
     """A camera's picture, drawn into already, under the most suspicious of the verdicts shown on people in it."""
-    known = [verdict.answer for verdict in shown if verdict]
+    known, state = [verdict.answer for verdict in shown if verdict], "waiting"
     if known:
         state = max(known, key=Answer.suspicion)
         headline, more = capital(WORDS[state]), _count(len(shown))
     else:
-        state, headline = "waiting", "Looking..."
+        headline = "Looking..."
         more = f"{_count(len(shown))}: hold still for a moment" if shown else "no face in view yet"
     return _box(
         _banner(state, headline, more), _figure(image, f"Your camera: {headline}, {more}", WIDTH), f"<p>{NOT_PROOF}</p>"
@@ -134,7 +135,7 @@ def _people(analysis: Analysis) -> str:
 def _person(number: int, person: Person, verdict: Verdict, moving: bool) -> str:
     times = f", in view from {person.first_time:.1f} to {person.last_time:.1f} seconds" if moving else ""
     spans = ", ".join(f"{start:.1f} to {end:.1f}" for start, end in verdict.ai_spans)
-    crops = "".join(_crop(number, look.crop, look.time, look.score, moving) for look in person.gallery)
+    crops = "".join(_crop(number, look, moving) for look in person.gallery)
     return (
         f"<h4>Person {number}: {WORDS[verdict.answer]}</h4><p>{escape(capital(sentence(verdict)))}{times}.</p>"
         f"{f'<p>Looks generated at seconds {spans}.</p>' if spans else ''}"
@@ -142,10 +143,12 @@ def _person(number: int, person: Person, verdict: Verdict, moving: bool) -> str:
     )
 
 
-def _crop(number: int, crop: np.ndarray, at: float, score: float, moving: bool) -> str:
-    when = f" at {at:.1f} seconds" if moving else ""
-    caption = f"{at:.1f} s: {score:.2f}" if moving else f"score {score:.2f}"
-    return _figure(crop, f"Person {number}{when}, score {score:.2f}", 128, caption)
+def _crop(number: int, look: Look, moving: bool) -> str:
+    if look.crop is None or look.score is None:
+        return ""
+    when = f" at {look.time:.1f} seconds" if moving else ""
+    caption = f"{look.time:.1f} s: {look.score:.2f}" if moving else f"score {look.score:.2f}"
+    return _figure(look.crop, f"Person {number}{when}, score {look.score:.2f}", 128, caption)
 
 
 def _timeline(report: Report) -> str:

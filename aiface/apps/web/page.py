@@ -4,7 +4,7 @@ Gradio is an optional extra, imported only when the page is built. Nothing that 
 pictures and the report are `data:` URLs in the page; what it sends is deleted after it was judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from aiface.apps.web import answer_page as answer
 from aiface.apps.web.streams import FULL, Live, judge
 from aiface.apps.web.uploads import Uploads
 from aiface.errors import AifaceError
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import Finder
 from aiface.models.detector import Detector
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Limits:
     fps: float = 5
 
 
-def build(finder: FaceFinder, detector: Detector, limits: Limits, folder: str | Path) -> "gradio.Blocks":
+def build(finder: Finder, detector: Detector, limits: Limits, folder: str | Path) -> "gradio.Blocks":
     """The app as Gradio's `Blocks`. `folder` is where uploads lie while they are judged; see `serve`."""
     import gradio as gr
 
@@ -153,11 +153,11 @@ def serve(page: "gradio.Blocks", limits: Limits, host: str, port: int) -> None:
 class _Guard:
     """ASGI middleware: security headers on each answer, and nothing is answered that the page does not need."""
 
-    def __init__(self, app):
+    def __init__(self, app: Callable):
         self._app = app
 
-    async def __call__(self, scope, receive, send) -> None:
-        async def with_headers(message):
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        async def with_headers(message: dict) -> None:
             if message["type"] == "http.response.start":
                 message = message | {"headers": [*message["headers"], *HEADERS]}
             await send(message)

@@ -1,7 +1,7 @@
 """Judging for people who watch from afar: the pages to show, one after the other, of a file or a camera."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,7 +15,7 @@ from aiface.analysis.session import Looks, Session
 from aiface.apps.throttle import Throttle
 from aiface.apps.web import answer_page as answer
 from aiface.errors import AifaceError, DataError
-from aiface.faces.finder import Face, FaceFinder
+from aiface.faces.finder import Face, Finder
 from aiface.io.media_kinds import IMAGE
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
@@ -31,7 +31,7 @@ FULL = "All places are taken just now. Please try again in a few minutes."
 class Shared:
     """One face finder for several threads, which it serves one after the other."""
 
-    def __init__(self, finder: FaceFinder):
+    def __init__(self, finder: Finder):
         self.name, self._finder, self._lock = finder.name, finder, Lock()
 
     def __call__(self, image: np.ndarray) -> list[Face]:
@@ -40,7 +40,7 @@ class Shared:
             return self._finder(image)
 
 
-def judge(path: str | Path, finder: FaceFinder, detector: Detector, seconds: float) -> Iterator[str]:
+def judge(path: str | Path, finder: Finder, detector: Detector, seconds: float) -> Iterator[str]:
     """Pages to show while a file is judged, the last of which is the answer, or why there is none.
 
     Of a clip the first `seconds` are judged. When the iterator is closed, judging stops.
@@ -59,8 +59,9 @@ def judge(path: str | Path, finder: FaceFinder, detector: Detector, seconds: flo
         yield answer.problem(str(error).replace(str(path.resolve()), path.name).replace(str(path), path.name))
 
 
-def _judge_clip(path: Path, finder: FaceFinder, detector: Detector, seconds: float) -> Iterator[str]:
-    news, stop, durations, pace = SimpleQueue(), Event(), [0.0], Throttle(INTERVAL)
+def _judge_clip(path: Path, finder: Finder, detector: Detector, seconds: float) -> Generator[str, None, Analysis]:
+    news: SimpleQueue[str | None] = SimpleQueue()
+    stop, durations, pace = Event(), [0.0], Throttle(INTERVAL)
 
     def on_sample(frame: Frame, seen: Looks, session: Session) -> None:
         if stop.is_set():
@@ -99,7 +100,7 @@ class Live:
     A client of whom no picture came for 10 s has left, and finds a new session on return.
     """
 
-    def __init__(self, finder: FaceFinder, detector: Detector, places: int):
+    def __init__(self, finder: Finder, detector: Detector, places: int):
         self._finder, self._detector, self._places = finder, detector, places
         self._clients: dict[str, _Camera] = {}
         self._lock = Lock()
@@ -123,7 +124,7 @@ class Live:
 class _Camera:
     """One client's session, with times since it began."""
 
-    def __init__(self, finder: FaceFinder, detector: Detector):
+    def __init__(self, finder: Finder, detector: Detector):
         self._session, self._began, self._lock = Session(finder, detector), time.monotonic(), Lock()
         self.used = self._began
 

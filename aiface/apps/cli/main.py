@@ -1,0 +1,62 @@
+"""The command line: `python -m aiface --help`."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from aiface.apps.cli import judge as cli_judge
+from aiface.apps.cli import train as cli_train
+from aiface.apps.cli.app import add_arguments as add_app_arguments
+from aiface.apps.cli.app import run as run_app
+from aiface.apps.cli.info import add_arguments as add_info_arguments
+from aiface.apps.cli.info import run as run_info
+from aiface.errors import AifaceError
+
+EXAMPLES = """examples:
+  python -m aiface analyze clip.mp4 photos/            a verdict on each file
+  python -m aiface analyze photos/ --out judged        a report on each, and an index; run again, it goes on
+  python -m aiface live 0                              judge the first webcam in a window
+  python -m aiface app                                 a page to drop files on, in the browser
+  python -m aiface prepare data data/crops             faces cut out once, ready for train.ipynb
+  python -m aiface train recipes/mobilenet_v2-1.yaml   train.ipynb with these parameters
+  python -m aiface audit data --out report             what tells the classes apart besides the faces
+  python -m aiface evaluate weights/mobilenet_v2 data  every figure, with intervals, by source, degraded
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all went well, 1 when something could not be judged or done, 2 for wrong use."""
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be valid text
+    try:
+        return options.run(options)
+    except AifaceError as error:
+        print(f"aiface: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("aiface: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # such as `| head -1`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m aiface", description="Tell AI-generated faces from real ones.",
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    cli_judge.add_commands(commands)
+    app = commands.add_parser("app", help="judge files and browsers' cameras on a page of this machine (needs gradio)")
+    add_app_arguments(app)
+    app.set_defaults(run=run_app)
+    cli_train.add_commands(commands)
+    info = commands.add_parser("info", help="what is installed, which detector, and what this machine can do")
+    add_info_arguments(info)
+    info.set_defaults(run=run_info)
+    return parser
