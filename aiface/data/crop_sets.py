@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from aiface.data.folders import Item
+from aiface.data.folders import Item, scan_all, with_validation
 from aiface.errors import DataError
 from aiface.faces.crop import CROP_VERSION, crop_face
-from aiface.faces.finder import FaceFinder, Finder
+from aiface.faces.finder import FaceFinder, Finder, load_finder
 from aiface.io.files import atomic_path, sha256, write_csv
 from aiface.io.images import read_image
 from aiface.labels import NAMES
@@ -55,6 +55,23 @@ def prepare(
     finally:
         results.close()
     return CropSet(out)
+
+
+def prepare_folders(
+    folders: Iterable[str | Path],
+    out: str | Path,
+    *,
+    valid_share: float = 0.1,
+    valid_sources: Sequence[str] = (),
+    new_finder: Callable[[], FaceFinder] = load_finder,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> "CropSet":
+    """`prepare` all labelled pictures of data sets, see `aiface.data.folders`: a validation split is cut where none is.
+
+    Raises `DataError` for a folder that is no data set.
+    """
+    items = with_validation(scan_all(folders), valid_share, valid_sources)
+    return prepare(items, out, new_finder, progress)
 
 
 def _crop_in_threads(

@@ -20,7 +20,7 @@ from aiface.evaluation import resampling
 from aiface.evaluation.clips import TABLE, Clip, judge_clips, labelled_files, list_clips
 from aiface.evaluation.metrics import coverage_risk, decisions, figures
 from aiface.evaluation.robustness import CURVES, Degraded, degraded
-from aiface.faces.finder import FaceFinder
+from aiface.faces.finder import FaceFinder, load_finder
 from aiface.io.media_kinds import is_image
 from aiface.labels import AI, REAL
 from aiface.models.calibration import Calibration
@@ -195,7 +195,7 @@ def _opponents(labels: np.ndarray, own: np.ndarray) -> np.ndarray:
 def evaluate(
     detector: Detector,
     roots: Sequence[str | Path],
-    new_finder: Callable[[], FaceFinder],
+    new_finder: Callable[[], FaceFinder] = load_finder,
     progress: Progress = iter,
     with_curves: bool = True,
     resamples: int = RESAMPLES,

@@ -17,6 +17,7 @@ from aiface.errors import ModelError
 from aiface.models import views as stability
 from aiface.models.calibration import Calibration
 from aiface.models.card import CARD, INT8, check_file, read_card
+from aiface.paths import DETECTOR
 
 if TYPE_CHECKING:
     from aiface.models.keras_import import keras
@@ -75,7 +76,7 @@ class Detector:
         return stability.spread(scores, of_views)
 
 
-def load_detector(folder: str | Path, runtime: str = "openvino", precision: str = "f32") -> Detector:
+def load_detector(folder: str | Path = DETECTOR, runtime: str = "openvino", precision: str = "f32") -> Detector:
     """Load a bundle after checking that its files are whole and that it speaks this package's language.
 
     runtime: "openvino", which converts the network at first use and keeps that in the user's cache folder, or

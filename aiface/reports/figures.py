@@ -91,7 +91,9 @@ def _confusion(axes: Axes, scores: np.ndarray, labels: np.ndarray, calibration: 
 
 def _histogram(axes: Axes, scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> None:
     for label, name in enumerate(NAMES):
-        axes.hist(scores[labels == label], np.linspace(0, 1, 31).tolist(), alpha=0.6, color=CLASS_COLOURS[label], label=name)
+        axes.hist(
+            scores[labels == label], np.linspace(0, 1, 31).tolist(), alpha=0.6, color=CLASS_COLOURS[label], label=name
+        )
     _band(axes.axvspan, calibration)
     axes.set(xlabel="score, P(AI)", ylabel="faces", xlim=(0, 1))
     axes.legend(fontsize=8)

@@ -21,6 +21,7 @@ from aiface.analysis.result import Analysis, Settings
 from aiface.io.sources import expand
 from aiface.paths import ROOT
 from aiface.reports.folder import ORDER, SKIPPED, Reports, plan
+from aiface.reports.report import VERSION
 from aiface.reports.wording import people_lines
 
 COMMAND = [sys.executable, str(ROOT / "tests" / "helpers" / "judge_by_colour.py"), "analyze"]
@@ -180,6 +181,15 @@ def test_one_that_was_interrupted_is_not_done(tmp_path):
     reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
     assert reports.add(Analysis("a.mp4", interrupted=True))["again"]
     assert plan(["a.mp4"], reports)[0] == ["a.mp4"]
+
+
+def test_a_report_of_an_earlier_version_is_made_anew(tmp_path):
+    Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+    judge(tmp_path / "out", tmp_path / "a.png")
+    (page,) = (tmp_path / "out").glob("a-png-*.json")
+    page.write_text(page.read_text().replace(f'"report_version": {VERSION}', '"report_version": 2'))
+    assert judge(tmp_path / "out", tmp_path / "a.png")[1] == [str(tmp_path / "a.png")]
+    assert judge(tmp_path / "out", tmp_path / "a.png")[1] == []
 
 
 def test_names_are_text_on_the_page(tmp_path):
