@@ -64,7 +64,7 @@ def judge(measured: Measurements, seed: int = 0) -> Audit:
 
 
 def scopes_of(measured: Measurements) -> np.ndarray:
-    """Which pictures can be compared, `(n,)` strings, as `aiface.data.batches.groups`: by source if one has both.
+    """Which pictures can be compared, `(n,)` strings, as `aiface.data.groups.groups`: by source if one has both.
 
     All sources of one class make up "mixed".
     """

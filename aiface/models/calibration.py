@@ -99,7 +99,7 @@ def fit(
     """Calibrate on validation logits `(n,)` with labels `(n,)` of REAL and AI.
 
     logits, view_logits: of the same faces, as `aiface.models.views.measured` gives them. groups: which set each belongs
-    to, `(n,)`, as `aiface.data.batches.groups` has it; None: all to one.
+    to, `(n,)`, as `aiface.data.groups.groups` has it; None: all to one.
     Raises `DataError` if a class is missing, or if a logit is not finite, as after a training that diverged.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)

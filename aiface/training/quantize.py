@@ -12,8 +12,8 @@ from types import ModuleType
 
 import numpy as np
 
-from aiface.data.batches import groups
 from aiface.data.crop_sets import CropSet
+from aiface.data.groups import groups
 from aiface.errors import ModelError
 from aiface.io.files import atomic_path, sha256, write_json
 from aiface.models.bundle import load_network

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.data.batches import groups
 from aiface.data.crop_sets import CropSet
+from aiface.data.groups import groups
 from aiface.evaluation.metrics import by_source, metrics
 from aiface.io.files import write_json
 from aiface.labels import AI, REAL

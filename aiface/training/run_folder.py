@@ -20,18 +20,23 @@ from aiface.io.files import atomic_path, write_json
 def claim(run: Path, config: Any) -> None:
     """Write a configuration, a dataclass, into a run folder without a finished epoch, or make sure it holds the same.
 
-    Raises `ModelError` if the folder holds another training.
+    A choice that did not exist yet when the folder was made had what is now its default. Raises `ModelError` if the
+    folder holds another training.
     """
-    path, wanted = run / "config.json", json.loads(json.dumps(asdict(config)))
+    path, wanted = run / "config.json", _plain(config)
     if not (run / "progress.json").exists():
         write_json(path, wanted)
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = _plain(type(config)()) | json.loads(path.read_text(encoding="utf-8"))
     if differs := sorted(key for key in wanted | found if wanted.get(key) != found.get(key)):
         raise ModelError(
             f"{run}: expected a run with this configuration, found one that differs in {', '.join(differs)}; "
             "choose another folder, or delete this one to start anew"
         )
+
+
+def _plain(config: Any) -> dict:
+    return json.loads(json.dumps(asdict(config)))
 
 
 def save_state(run: Path, epoch: int, arrays: Sequence[np.ndarray], progress: Mapping) -> None:

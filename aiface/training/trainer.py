@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from aiface.data.batches import Batches, groups, pools, weigh
+from aiface.data.batches import Batches
 from aiface.data.crop_sets import CropSet
+from aiface.data.groups import groups, pools, weigh
 from aiface.errors import ModelError
 from aiface.models.detector import load_detector
 from aiface.models.keras_import import keras

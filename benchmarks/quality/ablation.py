@@ -18,8 +18,8 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from aiface.data.batches import groups
 from aiface.data.crop_sets import CropSet
+from aiface.data.groups import groups
 from aiface.evaluation.metrics import expected_calibration_error
 from aiface.evaluation.report import markdown_table
 from aiface.evaluation.robustness import CURVES

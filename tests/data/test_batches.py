@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from aiface.data import batches
-from aiface.data.batches import Batches, groups, pools
+from aiface.data.batches import Batches
+from aiface.data.groups import groups, pools
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 

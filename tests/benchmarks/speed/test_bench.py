@@ -77,7 +77,7 @@ def test_a_clip_has_its_length_and_b_frames_and_can_be_repeated(clip, tmp_path):
 def test_steadiness_counts_changes_once_settled(monkeypatch, shown, changes):
     def analyze(clip, finder, detector, on_sample):
         for second, letter in enumerate(shown):
-            verdict = None if letter == "-" else SimpleNamespace(verdict=letter)
+            verdict = None if letter == "-" else SimpleNamespace(answer=letter)
             frame, session = SimpleNamespace(time=second), SimpleNamespace(shown=lambda seen, found=verdict: [found])
             on_sample(frame, [(SimpleNamespace(id=7), None)], session)
 
