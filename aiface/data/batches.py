@@ -1,14 +1,19 @@
 """Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from aiface.data.blend import cutmix, self_blend
+from aiface.data.blend import cutmix, self_blend, swap_twins
 from aiface.data.crop_sets import CropSet
 from aiface.data.degrade import spoil, tighten, window
 from aiface.data.groups import pools, weigh
 from aiface.labels import AI, REAL
+
+# How twins are made of a crop, by an index and a generator: a real face and a fake of it
+TWINS: dict[str, Callable[[CropSet, int, np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
+    "swap": lambda crops, index, rng: swap_twins(crops[index], rng),
+}
 
 
 class Batches:
@@ -16,19 +21,23 @@ class Batches:
 
     Balanced, real and AI alternate within a batch, each pair from one group, so that what differs within a pair is the
     class and not the look; groups are drawn by their `shares`, alike without, and within a group a class's sources by
-    the square root of their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops,
+    the power `even` of their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops,
     mirrors and spoils; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
-    share of balanced pairs whose AI face is a self-blended copy of the real one. `cutmix` is the share of pictures that
-    get a rectangle of another one of their batch; their label is the share that is AI. `share` is the part of each
-    batch that this process makes. Batch i of epoch e is the same for the same seed, whoever makes it.
+    share of balanced pairs whose AI face is a self-blended copy of the real one. `by_set`: groups are data sets.
+    `twins`: shares of pairs that are made of one real face, by how (`TWINS`): both are cropped and degraded alike, so
+    that the trace alone differs. `cutmix` is the share of pictures that get a rectangle of another one of their batch;
+    their label is the share that is AI. `share` is the part of each batch that this process makes. Batch i of epoch e
+    is the same for the same seed, whoever makes it.
     """
 
     def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
                  *, degrade: bool = True, balance: bool = True, shares: Mapping[str, float] = {},
-                 self_blended: float = 0.0, cutmix: float = 0.0, share: slice = slice(None)):  # fmt: skip
+                 self_blended: float = 0.0, cutmix: float = 0.0, share: slice = slice(None),
+                 by_set: bool = False, twins: Mapping[str, float] = {}, even: float = 0.5):  # fmt: skip
         self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
         self._seed, self._degrade, self._self_blended, self._cutmix = seed, degrade, self_blended, cutmix
-        by_group = pools(crops) if balance else {}
+        by_group = pools(crops, by_set) if balance else {}
+        self._twins, self._even = dict(twins), even
         self._pools, self._weights = list(by_group.values()), weigh(shares, by_group)
         self._share = share
 
@@ -53,30 +62,38 @@ class Batches:
 
     def originals(self, index: int) -> np.ndarray:
         """Which crop each picture of batch `index` is made from, int64 `(b,)`."""
-        return np.array([crop for crop, _ in self._drawn(index)[self._share]], np.int64)
+        return np.array([crop for crop, *_ in self._drawn(index)[self._share]], np.int64)
 
-    def _drawn(self, index: int) -> list[tuple[int, int]]:
-        """The crops of a batch, each with the label that it gets."""
+    def _drawn(self, index: int) -> list[tuple[int, int, str]]:
+        """The crops of a batch, each with the label that it gets and, of twins, how they are made."""
         rng = np.random.default_rng((*self._seed, index))
         if self._pools:
             return [drawn for _ in range(self._batch_size // 2) for drawn in self._pair(rng)]
         crops = rng.integers(len(self._crops), size=self._batch_size).tolist()
-        return [(crop, int(self._crops.labels[crop])) for crop in crops]
+        return [(crop, int(self._crops.labels[crop]), "") for crop in crops]
 
-    def _pair(self, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _pair(self, rng: np.random.Generator) -> tuple[tuple[int, int, str], tuple[int, int, str]]:
         pool = self._pools[rng.choice(len(self._pools), p=self._weights)]
-        real = _draw(pool[REAL], rng)
-        return (real, REAL), (real if rng.random() < self._self_blended else _draw(pool[AI], rng), AI)
+        real = _draw(pool[REAL], rng, self._even)
+        if self._twins and (made := _pick(self._twins, rng)):
+            return (real, REAL, made), (real, AI, made)
+        blended = rng.random() < self._self_blended
+        return (real, REAL, ""), (real if blended else _draw(pool[AI], rng, self._even), AI, "")
 
-    def _shown(self, drawn: list[tuple[int, int]], place: int, seed: tuple[int, ...]) -> tuple[np.ndarray, float]:
+    def _shown(self, drawn: list[tuple[int, int, str]], place: int, seed: tuple[int, ...]) -> tuple[np.ndarray, float]:
         """The picture at a place of a batch and its label, alone or mixed with another."""
         stream = (*seed, place + 1)  # not 0: NumPy takes (a, b, 0) for (a, b)
-        image, label = self._made(*drawn[place], stream)
+        crop, label, made = drawn[place]
+        if made:
+            seed = (*seed, place // 2 + 1, 2)  # of the pair: what is drawn for one is drawn for the other
+            twins = TWINS[made](self._crops, crop, np.random.default_rng(seed))
+            return self._augment(twins[label], np.random.default_rng((*seed, 1))), label
+        image, label = self._made(crop, label, stream)
         rng = np.random.default_rng((*stream, 1))
         if rng.random() >= self._cutmix:
             return image, label
         other = int(rng.integers(len(drawn)))
-        return cutmix(image, label, *self._made(*drawn[other], (*seed, other + 1)), rng)
+        return cutmix(image, label, *self._made(*drawn[other][:2], (*seed, other + 1)), rng)
 
     def _made(self, crop: int, label: int, seed: tuple[int, ...]) -> tuple[np.ndarray, int]:
         """What is shown of a crop, self-blended where it gets a label that is not its own, and that label."""
@@ -94,7 +111,13 @@ class Batches:
         return spoil(np.ascontiguousarray(image), rng)
 
 
-def _draw(sources: list[np.ndarray], rng: np.random.Generator) -> int:
-    weights = np.sqrt([len(index) for index in sources])
+def _pick(shares: Mapping[str, float], rng: np.random.Generator) -> str:
+    """One of the names by their shares, or "" for what is left to 1."""
+    place = int(np.searchsorted(np.cumsum(list(shares.values())), rng.random(), side="right"))
+    return list(shares)[place] if place < len(shares) else ""
+
+
+def _draw(sources: list[np.ndarray], rng: np.random.Generator, even: float = 0.5) -> int:
+    weights = np.power([len(index) for index in sources], float(even))
     source = sources[rng.choice(len(sources), p=weights / weights.sum())]
     return int(rng.choice(source))

@@ -2,12 +2,24 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from aiface.data.crop_sets import CropSet
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
+
+_LAYERS = {"train", "valid", "val", "validation", "test", "real", "fake", "ai", "real_vs_fake", "real-vs-fake"}
+
+
+def sets(crops: CropSet) -> np.ndarray:
+    """The data set that each crop comes from, `(n,)` strings: the folder above those of splits and classes.
+
+    What is paired within a set differs by class; "mixed" sources of several sets differ by set, too.
+    """
+    parts = (Path(row.path).parts[-2::-1] for row in crops.rows)
+    return np.array([next(name for name in folders if name.lower() not in _LAYERS) for folders in parts], str)
 
 
 def groups(crops: CropSet) -> np.ndarray:
@@ -19,12 +31,12 @@ def groups(crops: CropSet) -> np.ndarray:
     return np.array([source if classes[source] == 2 else "mixed" for source in crops.sources], str)
 
 
-def pools(crops: CropSet) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
-    """By group, in the order of their names, the indices of its real and of its AI sources, each an int64 array.
+def pools(crops: CropSet, by_set: bool = False) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+    """By group, or by set, in the order of their names, the indices of its real and its AI sources, int64 arrays.
 
     Raises `DataError` if a group lacks a class: there is nothing to tell its sources from.
     """
-    group, found = groups(crops), {}
+    group, found = sets(crops) if by_set else groups(crops), {}
     for name in np.unique(group).tolist() or ["mixed"]:
         sources = np.unique(crops.sources[group == name])
         by_class = _of_class(crops, sources, REAL), _of_class(crops, sources, AI)

@@ -127,16 +127,18 @@ def initialise(model: keras.Model, init: str | Path) -> None:
             model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
-def set_trainable(model: keras.Model, backbone: bool, batch_norm: bool = False) -> None:
+def set_trainable(model: keras.Model, backbone: bool, batch_norm: bool = False, first: str = "") -> None:
     """Choose what learns: the head always, the `backbone` or not, its batch normalisations or not.
 
     Frozen batch normalisations keep the statistics that the ImageNet weights were made with, which small batches
-    would spoil; a random start needs them to learn.
+    would spoil; a random start needs them to learn. Layers before the one named `first` don't learn either.
     """
     head = {"pool", "dropout", "logit"}
-    for layer in model.layers:
+    names = [layer.name for layer in model.layers]
+    start = names.index(first) if first else 0
+    for place, layer in enumerate(model.layers):
         norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = layer.name in head or (backbone and (batch_norm or not norm))
+        layer.trainable = layer.name in head or (backbone and place >= start and (batch_norm or not norm))
 
 
 def predict_logits(model: keras.Model, batches: Iterable[np.ndarray]) -> np.ndarray:

@@ -30,7 +30,11 @@ class TrainConfig:
     teacher: a detector's folder, or none: the network learns to see and to judge as it does too; its batch
     normalisations learn then, as they do from scratch (`aiface.training.losses`).
     workers, processes: threads that make the batches, or so many processes instead, where there are many cores.
-    degrade, balance, shares, self_blended, cutmix: see `aiface.data.batches.Batches`.
+    degrade, balance, shares, self_blended, cutmix, by_set, twins, even: see `aiface.data.batches.Batches`.
+    learns_from: the first layer that learns; those before it stay as they are. None given: all learn.
+    keep_last: the last epoch's average comes out, not the one that validated best: for a validation split that says
+    nothing about what is unseen.
+    smoothing: of the labels; 0.1 makes them 0.05 and 0.95.
     """
 
     backbone: str = "mobilenet_v2"
@@ -47,6 +51,12 @@ class TrainConfig:
     shares: Mapping[str, float] = field(default_factory=dict)
     self_blended: float = 0.0
     cutmix: float = 0.0
+    by_set: bool = False
+    twins: Mapping[str, float] = field(default_factory=dict)
+    even: float = 0.5
+    learns_from: str = ""
+    keep_last: bool = False
+    smoothing: float = 0.0
     teacher: str = ""
     policy: str = "float32"
     workers: int = 2

@@ -34,10 +34,10 @@ class Objective(Protocol):
 
 
 class Labels:
-    """The binary cross-entropy of the network's logit and the label."""
+    """The binary cross-entropy of the network's logit and the label, or a `smoothing` of it."""
 
-    def __init__(self) -> None:
-        self.loss, self.batch_norm = keras.losses.BinaryCrossentropy(from_logits=True), False
+    def __init__(self, smoothing: float = 0.0):
+        self.loss, self.batch_norm = keras.losses.BinaryCrossentropy(True, smoothing), False
 
     def fitted(self, network: keras.Model) -> keras.Model:
         """The network itself."""
@@ -59,7 +59,7 @@ class Taught:
 
 def objective(config: TrainConfig, batches: Batches) -> Objective:
     """The one that a configuration chooses. `batches`: of the phase that begins."""
-    return Taught(config.teacher, batches) if config.teacher else Labels()
+    return Taught(config.teacher, batches) if config.teacher else Labels(config.smoothing)
 
 
 def scale(teacher: keras.Model, batches: Batches) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,9 @@ def train(
     folder, `ModelError` if the folder holds another training or another process was lost.
     """
     run, crops_train, crops_valid = Path(run), crops.split_of_both("train"), crops.split_of_both("valid")
-    weigh(config.shares, pools(crops_train) if config.balance else {})  # refuses before anything is written
+    weigh(
+        config.shares, pools(crops_train, config.by_set) if config.balance else {}
+    )  # refuses before anything is written
     with devices.together(), started(config.processes, crops_train) as pool:
         devices.agree("crops, configuration and last epoch", _standing(crops, config, run))
         if devices.first:
@@ -122,6 +124,7 @@ class _Trainer:
             self.train, size, config.batch_size, config.steps_per_epoch, (config.seed, epoch),
             degrade=config.degrade, balance=config.balance, shares=config.shares,
             self_blended=config.self_blended, cutmix=config.cutmix, share=share,
+            by_set=config.by_set, twins=config.twins, even=config.even,
         )  # fmt: skip
 
     def _enter(self, phase: Phase, start: int) -> None:
@@ -136,7 +139,8 @@ class _Trainer:
         )  # fmt: skip
         with self.devices.scope():
             self.model = build(config.backbone, phase.size, config.dropout, config.policy)
-            set_trainable(self.model, phase.whole_network, config.init == FROM_SCRATCH or learnt.batch_norm)
+            learns = config.init == FROM_SCRATCH or learnt.batch_norm
+            set_trainable(self.model, phase.whole_network, learns, config.learns_from)
             optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
             self.fitted = learnt.fitted(self.model)
             optimizer.build(self.fitted.trainable_variables)
@@ -171,7 +175,7 @@ class _Trainer:
             self.whole.set_weights(self.average)
             row |= validation_auc(predict_logits(self.whole, self.valid.batches()), self.valid)
         row = self.devices.told(row)
-        if row["auc"] > self.progress.best_auc:
+        if row["auc"] > self.progress.best_auc or self.config.keep_last:
             self.progress.best_auc, self.progress.best_epoch = row["auc"], row["epoch"]
             if self.devices.first:
                 save_arrays(self.run / "best.npz", self.average)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aiface.data.blend import _mask, cutmix, self_blend
+from aiface.data.blend import _mask, cutmix, hull_mask, self_blend, swap_twins
 from aiface.faces.crop import crop_face
 
 
@@ -70,3 +70,27 @@ def test_cutmix_sets_one_rectangle_in_and_labels_its_share(label, other_label):
     assert 0.05 < min(shares) < 0.2
     assert 0.7 < max(shares) <= 0.9
     assert not image.any()
+
+
+def test_twins_of_a_swap_differ_in_the_face_alone(crop):
+    inside, outside = np.zeros(60), np.zeros(60)
+    for seed in range(60):
+        real, fake = swap_twins(crop, rng(seed))
+        assert (real.dtype, fake.dtype, real.shape, fake.shape) == (np.uint8, np.uint8, crop.shape, crop.shape)
+        difference = np.abs(real.astype(float) - fake)
+        inside[seed], outside[seed] = difference[140:220, 90:166].mean(), difference[:12].mean()
+    assert outside.max() < 0.05  # they share everything else, transform included
+    assert np.mean(inside > 0.5) > 0.9
+    assert inside.max() < 80
+    targets = [swap_twins(crop, rng(seed))[0] for seed in range(40)]
+    assert 0.3 < np.mean([(target == crop).all() for target in targets]) < 0.7  # either source or target is transformed
+
+
+def test_the_hull_is_soft_and_lies_on_the_face():
+    for seed in range(60):
+        mask = hull_mask(256, rng(seed))
+        assert (mask.dtype, mask.shape) == (np.float32, (256, 256))
+        assert mask.min() >= 0
+        assert mask.max() == pytest.approx(1, abs=1e-5)
+        assert max(mask[0].max(), mask[:, 0].max(), mask[:, -1].max()) < 0.05
+        assert 0.005 < mask.mean() < 0.5

@@ -1,0 +1,102 @@
+"""`python -m benchmarks.quality.unseen_final CROPS TRIAL BUNDLE`: a trial on every source, read by left-out scores.
+
+The network is trained as the trial's folds were, on all of them; scale, shift and thresholds come from the scores that
+the folds gave to sources they never saw, since for its own sources the final network's scores say nothing.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from aiface.data.crop_sets import CropSet
+from aiface.data.groups import sets
+from aiface.labels import AI, REAL
+from aiface.models.calibration import FALSE_POSITIVE_RATES, Calibration, expit, stable_until, threshold_at
+from aiface.paths import WEIGHTS
+from benchmarks.quality.unseen import SETS, TRIALS, Scores, blend, plain, read, thin
+from benchmarks.quality.unseen_figures import calibrate, figures
+
+
+def of_all_sources(crops: CropSet, left_out: Sequence[str]) -> CropSet:
+    """All splits of the sets that folds left out to train on; of the others train and validation as they are."""
+    new = np.isin(sets(crops), left_out)
+    kept = [
+        replace(row, split="train") if is_new else row
+        for row, is_new in zip(crops.rows, new, strict=True)
+        if is_new or row.split != "test"
+    ]
+    return CropSet(crops.folder, kept)
+
+
+def calibration(folds: Sequence[Scores], unstable_above: float) -> tuple[Calibration, float]:
+    """How to read the logits, and what to add to them: from scores of left-out sources."""
+    unseen = [scores.where(scores.unseen) for scores in folds]
+    slope, shift, real_below, _ = calibrate(unseen)
+    reals = np.concatenate([s.logits[s.label == REAL] for s in unseen])
+    p = expit(slope * reals + shift).astype(np.float32)
+    thresholds = {str(rate): threshold_at(p, rate) for rate in FALSE_POSITIVE_RATES}
+    return Calibration(1 / slope, thresholds, real_below, unstable_above), shift / slope
+
+
+def shifted(network, by: float) -> None:
+    """Add to a network's logits."""
+    kernel, bias = network.get_layer("logit").get_weights()
+    network.get_layer("logit").set_weights([kernel, bias + np.float32(by)])
+
+
+def main() -> None:
+    """Train, calibrate, measure on the old test splits, and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("crops")
+    parser.add_argument("trial", help="a trial whose folds are scored")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--runs", default="runs/unseen", type=Path)
+    parser.add_argument("--start", default=str(WEIGHTS / "mobilenet_v2"))
+    parser.add_argument("--size", default=160, type=int)
+    parser.add_argument("--epochs", default=2, type=int)
+    parser.add_argument("--steps", default=200, type=int)
+    options = parser.parse_args()
+    from aiface.openvino_runtime import OpenVinoRuntime, convert, unpack
+
+    from aiface.models.bundle import round_to_half, save_bundle
+    from aiface.models.views import measured, spread
+    from aiface.training.trainer import train, validation_auc
+
+    crops, trial = CropSet(options.crops), TRIALS[options.trial]
+    length = f"{options.size}x{options.epochs * options.steps * 32}"
+    recipe = TRIALS[trial.of] if trial.of else trial
+    config = replace(plain(options.start, options.size, options.epochs, options.steps), **recipe.options)
+    folds = [read(path) for path in sorted((options.runs / f"{options.trial}-{length}").glob("fold-*/scores.csv"))]
+    run = options.runs / f"{trial.of or options.trial}-{length}" / "all"
+    network, _ = train(config, thin(of_all_sources(crops, SETS), 8), run, verbose=2)
+    blend(network, config, trial.start)
+    fitted, by = calibration(folds, 1.0)
+    shifted(network, by)
+    round_to_half(network)
+    runtime = OpenVinoRuntime(unpack(convert(network)), "f32")
+    part = thin(crops.select((crops.splits == "valid") & ~np.isin(sets(crops), SETS)), 3).split("valid")
+    logits, of_views = measured(runtime, part.batches())
+    scores = fitted.probability(logits)
+    right = np.where(part.labels == AI, scores >= fitted.ai_from, scores < fitted.real_below)
+    fitted = replace(fitted, unstable_above=stable_until(spread(scores, fitted.probability(of_views))[right]))
+    test = crops.select(crops.splits == "test")
+    logits, _ = measured_both(runtime, test)
+    metrics = {"test": validation_auc(logits, test), "unseen": figures(folds)}
+    training = {"summary": f"mobilenet_v2, {recipe.why}; started from {options.start}, on all sources of five sets",
+                "config": asdict(config), "start": trial.start}  # fmt: skip
+    save_bundle(network, options.bundle, fitted, training, metrics)
+    print(fitted, metrics, sep="\n")
+
+
+def measured_both(runtime, crops: CropSet) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of crops from both sides, and their labels."""
+    from aiface.models.views import both_sides
+
+    return np.concatenate([both_sides(runtime, batch) for batch in crops.batches()]), crops.labels
+
+
+if __name__ == "__main__":
+    main()
