@@ -96,16 +96,18 @@ def with_validation(
     """Cut a validation split from `train` where a set has none; a test split is never touched.
 
     Whole `sources` go to validation, to show what generalises. A set with a `valid` split of its own is else taken as
-    it is; of the others a `fraction` goes, picked by a hash of the file's name, so that the same name (a video's id,
-    say) never stands on both sides, whichever class it is in and in whatever order files are read. Frames of one clip,
-    which are nearly the same, go together: of names such as `SOURCE_CCCFF`, clip and frame, `SOURCE_CCC` counts. Items
-    without a split count as train.
+    it is, and so is a source that has one elsewhere; of the others a `fraction` goes, picked by a hash of the file's
+    name, so that the same name (a video's id, say) never stands on both sides, whichever class it is in and in whatever
+    order files are read. Frames of one clip, which are nearly the same, go together: of names such as `SOURCE_CCCFF`,
+    clip and frame, `SOURCE_CCC` counts. Items without a split count as train.
     """
-    have = {item.set for item in items if item.split == "valid"}
+    validated = [item for item in items if item.split == "valid"]
+    sets, own = {item.set for item in validated}, {item.source for item in validated}
     cut = []
     for item in items:
         if item.split in ("", "train"):
-            held = item.source in sources or (item.set not in have and _share(item, seed) < fraction)
+            whole = item.set in sets or item.source in own
+            held = item.source in sources or (not whole and _share(item, seed) < fraction)
             item = replace(item, split="valid" if held else "train")
         cut.append(item)
     return cut
@@ -114,7 +116,7 @@ def with_validation(
 def _share(item: Item, seed: int) -> float:
     """A number in [0, 1) that depends on the file's name, or its clip's, and the seed alone."""
     frame = _FRAME.match(item.path.stem)
-    digest = hashlib.sha256(f"{seed}:{frame[1] if frame else item.path.stem}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{frame[1].lower() if frame else item.path.stem}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 

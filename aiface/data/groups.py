@@ -2,24 +2,34 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
 
 from aiface.data.crop_sets import CropSet
 from aiface.errors import DataError
-from aiface.labels import AI, REAL
+from aiface.labels import AI, REAL, label_of_folder
 
 _LAYERS = {"train", "valid", "val", "validation", "test", "real", "fake", "ai", "real_vs_fake", "real-vs-fake"}
 
 
 def sets(crops: CropSet) -> np.ndarray:
-    """The data set that each crop comes from, `(n,)` strings: the folder above those of splits and classes.
+    """The data set that each crop comes from, `(n,)` strings: the folder above those of its class and split.
 
-    What is paired within a set differs by class; "mixed" sources of several sets differ by set, too.
+    What is paired within a set differs by class; "mixed" sources of several sets differ by set, too. Raises `DataError`
+    for a crop whose path names none.
     """
-    parts = (Path(row.path).parts[-2::-1] for row in crops.rows)
-    return np.array([next(name for name in folders if name.lower() not in _LAYERS) for folders in parts], str)
+    return np.array([_set_of(row.path) for row in crops.rows], str)
+
+
+def _set_of(path: str) -> str:
+    """The first folder, upwards from a picture, that lies above the folder of its class and is no other such layer."""
+    folders = Path(path).parts[-2::-1]
+    above_class = dropwhile(lambda name: label_of_folder(name) is None, folders)
+    if name := next((name for name in above_class if name.lower() not in _LAYERS), ""):
+        return name
+    raise DataError(f"{path}: expected a set's folder above real/ or fake/, found none; prepare the crops from there")
 
 
 def groups(crops: CropSet) -> np.ndarray:

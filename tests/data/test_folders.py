@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,15 @@ def test_frames_of_a_clip_go_together():
     assert {"train", "valid"} == set().union(*sides.values())
 
 
+def test_a_clip_is_the_same_in_any_case():
+    """As its source is."""
+    names = [f"{name}_{clip:03}{frame:02}" for clip in range(60) for frame, name in enumerate(("Web", "web"))]
+    cut = with_validation(
+        [Item(Path("set", "real", name + ".jpg"), REAL, "train", "web", "set") for name in names], 0.3
+    )
+    assert [item.split for item in cut[::2]] == [item.split for item in cut[1::2]]
+
+
 def test_the_picks_are_those_of_the_crops_made_so_far():
     """Crops and bundles made before stay comparable: numbers of another length, and bare ones, are no frames."""
     for stem, picked in (("web_{:04}", ["0000", "0017", "0024"]), ("{:05}", ["00008", "00014", "00018", "00022"])):
@@ -214,6 +224,11 @@ def test_an_existing_validation_split_is_kept():
     kept = [item for item in cut if item.source == "set"]
     assert kept == [item for item in items if item.source == "set"]
     assert any(item.split == "valid" for item in cut if item.source == "other")
+
+
+def test_a_source_that_is_validated_in_another_set_is_not_cut():
+    items = [replace(item, set="first") for item in items_of(200)] + items_of(20, "valid")
+    assert with_validation(items, 0.5) == items
 
 
 def test_a_set_with_a_validation_split_is_taken_as_it_is(tmp_path):

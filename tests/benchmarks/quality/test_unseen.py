@@ -8,6 +8,7 @@ import pytest
 from aiface.data.batches import TWINS, Batches
 from aiface.data.crop_sets import CropSet, _Row
 from aiface.data.groups import pools, sets
+from aiface.errors import DataError
 from aiface.labels import AI, REAL
 from aiface.models.network import build, predict_logits
 from benchmarks.quality.unseen import Scores, clip_of, deal, family, fold_crops, thin
@@ -37,8 +38,25 @@ def crops():
 
 def test_the_set_is_the_folder_above_splits_and_classes(crops):
     assert set(sets(crops)) == {"old", "new"}
-    row = replace(crops.rows[0], path="/a/faces140k/real_vs_fake/real-vs-fake/train/real/00001.jpg")
-    assert sets(CropSet("crops", [row])).tolist() == ["faces140k"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/a/faces140k/real_vs_fake/real-vs-fake/train/real/00001.jpg", "faces140k"),
+        ("modern/fake/some_generator/a.jpg", "modern"),
+        ("/d/wild/train/real/p/q/a.jpg", "wild"),
+        ("/d/wild/AI/a.jpg", "wild"),
+    ],
+)
+def test_folders_below_the_class_are_no_sets(crops, path, name):
+    assert sets(CropSet("crops", [replace(crops.rows[0], path=path)])).tolist() == [name]
+
+
+@pytest.mark.parametrize("path", ["train/real/a.jpg", "modern/a.jpg", "a.jpg"])
+def test_a_path_without_a_set_is_refused(crops, path):
+    with pytest.raises(DataError, match=f"^{path}: expected a set's folder above real/ or fake/"):
+        sets(CropSet("crops", [replace(crops.rows[0], path=path)]))
 
 
 def test_each_new_source_is_left_out_once_with_its_relatives(crops):
