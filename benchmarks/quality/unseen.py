@@ -115,7 +115,7 @@ def clip_of(path: str) -> str:
 
 def score(network, crops: CropSet, path: Path) -> None:
     """Logits of all crops from either side, into a CSV file: by OpenVINO."""
-    from aiface.openvino_runtime import OpenVinoRuntime, convert, unpack
+    from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
 
     runtime = OpenVinoRuntime(unpack(convert(network)), "f32")
     rows, of_set = [], sets(crops)

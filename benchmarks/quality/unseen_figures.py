@@ -10,12 +10,20 @@ from sklearn.metrics import roc_auc_score
 
 from aiface.evaluation.metrics import expected_calibration_error, true_positive_rate
 from aiface.io.files import write_text
-from aiface.labels import AI, REAL
-from aiface.models.calibration import expit, real_until, threshold_at
+from aiface.labels import AI, REAL, Answer
+from aiface.models.calibration import (
+    AI_RATE,
+    FALSE_POSITIVE_RATES,
+    Calibration,
+    expit,
+    real_until,
+    threshold_at,
+)
 from aiface.paths import ROOT
 from benchmarks.quality.unseen import SETS, Scores, read
 
 LEAST = 8  # pictures of a source that is named the worst, or counts in the mean over sources
+LEAST_SLOPE = 1e-3
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -45,20 +53,22 @@ def source_aucs(folds: Sequence[Scores]) -> dict[str, float]:
     return found
 
 
-def calibrate(folds: Sequence[Scores]) -> tuple[float, float, float, float]:
-    """Slope and shift of logits to P(AI), and the thresholds `real_below` and `ai_from`, from left-out scores.
+def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
+    """How to read logits, and what to add to them first, from left-out scores.
 
     Each class and each set weigh the same. "Real" is below what at most a tenth of any set's fakes lie under, "AI"
-    from where on at most 1 % of reals lie, both with 95 % confidence (`aiface.calibration`).
+    from where on at most 1 % of reals lie, both with 95 % confidence (`aiface.models.calibration`).
     """
     logits, label, of_set = (np.concatenate([getattr(s, n) for s in folds]) for n in ("logits", "label", "set"))
     kinds = np.char.add(of_set, label.astype(str))
     _, inverse, counts = np.unique(kinds, return_inverse=True, return_counts=True)
     model = LogisticRegression(C=1e6).fit(logits[:, None], label, sample_weight=1 / counts[inverse])
-    slope, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
-    p = expit(slope * logits + shift).astype(np.float32)
-    ai_from = threshold_at(p[label == REAL], 0.01)
-    return slope, shift, min(real_until(p[label == AI], of_set[label == AI]), ai_from), ai_from
+    slope = max(float(model.coef_[0, 0]), LEAST_SLOPE)  # logits that run the wrong way tell nothing
+    shift = float(model.intercept_[0])
+    p = expit((logits + shift / slope) * slope).astype(np.float32)
+    thresholds = {str(rate): threshold_at(p[label == REAL], rate) for rate in FALSE_POSITIVE_RATES}
+    below = min(real_until(p[label == AI], of_set[label == AI]), thresholds[str(AI_RATE)])
+    return Calibration(1 / slope, thresholds, below, unstable_above=1.0), shift / slope
 
 
 def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, float]:
@@ -69,10 +79,11 @@ def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, float]:
     rows = []
     for number, sets in enumerate(folds):
         others = [s for n, f in enumerate(folds) if n != number for s in f]
-        slope, shift, real_below, ai_from = calibrate(others)
+        fitted, by = calibrate(others)
         for scores in sets:
-            p = expit(slope * scores.logits + shift)
-            rows.append(np.c_[scores.label, p < real_below, p >= ai_from, p])
+            p = fitted.probability(scores.logits + by)
+            answers = fitted.answers(p)
+            rows.append(np.c_[scores.label, answers == Answer.REAL, answers == Answer.AI, p])
     label, real, ai, p = np.concatenate(rows).T
     return {
         "fakes called real": float(real[label == AI].mean()),

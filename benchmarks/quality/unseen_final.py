@@ -13,10 +13,10 @@ import numpy as np
 
 from aiface.data.crop_sets import CropSet
 from aiface.data.groups import sets
-from aiface.labels import AI, REAL
-from aiface.models.calibration import FALSE_POSITIVE_RATES, Calibration, expit, stable_until, threshold_at
+from aiface.labels import right_answers
+from aiface.models.calibration import stable_until
 from aiface.paths import WEIGHTS
-from benchmarks.quality.unseen import SETS, TRIALS, Scores, blend, plain, read, thin
+from benchmarks.quality.unseen import SETS, TRIALS, blend, plain, read, thin
 from benchmarks.quality.unseen_figures import calibrate, figures
 
 
@@ -29,16 +29,6 @@ def of_all_sources(crops: CropSet, left_out: Sequence[str]) -> CropSet:
         if is_new or row.split != "test"
     ]
     return CropSet(crops.folder, kept)
-
-
-def calibration(folds: Sequence[Scores], unstable_above: float) -> tuple[Calibration, float]:
-    """How to read the logits, and what to add to them: from scores of left-out sources."""
-    unseen = [scores.where(scores.unseen) for scores in folds]
-    slope, shift, real_below, _ = calibrate(unseen)
-    reals = np.concatenate([s.logits[s.label == REAL] for s in unseen])
-    p = expit(slope * reals + shift).astype(np.float32)
-    thresholds = {str(rate): threshold_at(p, rate) for rate in FALSE_POSITIVE_RATES}
-    return Calibration(1 / slope, thresholds, real_below, unstable_above), shift / slope
 
 
 def shifted(network, by: float) -> None:
@@ -59,9 +49,8 @@ def main() -> None:
     parser.add_argument("--epochs", default=2, type=int)
     parser.add_argument("--steps", default=200, type=int)
     options = parser.parse_args()
-    from aiface.openvino_runtime import OpenVinoRuntime, convert, unpack
-
     from aiface.models.bundle import round_to_half, save_bundle
+    from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
     from aiface.models.views import measured, spread
     from aiface.training.trainer import train, validation_auc
 
@@ -73,14 +62,14 @@ def main() -> None:
     run = options.runs / f"{trial.of or options.trial}-{length}" / "all"
     network, _ = train(config, thin(of_all_sources(crops, SETS), 8), run, verbose=2)
     blend(network, config, trial.start)
-    fitted, by = calibration(folds, 1.0)
+    fitted, by = calibrate([scores.where(scores.unseen) for scores in folds])
     shifted(network, by)
     round_to_half(network)
     runtime = OpenVinoRuntime(unpack(convert(network)), "f32")
     part = thin(crops.select((crops.splits == "valid") & ~np.isin(sets(crops), SETS)), 3).split("valid")
     logits, of_views = measured(runtime, part.batches())
     scores = fitted.probability(logits)
-    right = np.where(part.labels == AI, scores >= fitted.ai_from, scores < fitted.real_below)
+    right = fitted.answers(scores) == right_answers(part.labels)
     fitted = replace(fitted, unstable_above=stable_until(spread(scores, fitted.probability(of_views))[right]))
     test = crops.select(crops.splits == "test")
     logits, _ = measured_both(runtime, test)
