@@ -1,7 +1,7 @@
 """The web app in a process of its own, for tests: Gradio's threads and event loops outlive a `close`.
 
-Run as `python tests/served.py FOLDER PORT` it judges by colour (see `scene`), takes files up to 1 MB, judges one at a
-time and lets one wait; it prints the indices of the page's functions.
+Run as `python tests/helpers/served.py FOLDER PORT` it judges by colour (see `scene`), takes files up to 1 MB, judges
+one at a time and lets one wait; it prints the indices of the page's functions.
 """
 
 import json

@@ -415,7 +415,7 @@ class Client:
 def server(tmp_path_factory):
     pytest.importorskip("gradio", reason="the web app needs gradio: pip install 'gradio>=6.31,<7'")
     folder, port = tmp_path_factory.mktemp("uploads"), free_port()
-    with served(["tests/served.py", str(folder), str(port)]) as functions:
+    with served(["tests/helpers/served.py", str(folder), str(port)]) as functions:
         yield Client(folder, port, json.loads(functions))
 
 
@@ -525,7 +525,7 @@ def test_no_other_file_of_the_machine_is_read(server, tmp_path):
 
 
 def test_a_port_that_is_taken(server, tmp_path):
-    command = [sys.executable, "tests/served.py", str(tmp_path), str(server.port)]
+    command = [sys.executable, "tests/helpers/served.py", str(tmp_path), str(server.port)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 1
