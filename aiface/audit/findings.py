@@ -23,7 +23,7 @@ _ADVICE = {
     "metadata": "None of it is the face: re-encode and resize both classes alike before training "
     "(aiface.data.crop_sets stores bare pixels) and never let a detector read files",
     "low_level": "Some of it may be the generator's own grain, the rest is how pictures were prepared: audit "
-    "training batches as well, and spoil both classes alike until little is left (aiface.data.degrade)",
+    "training batches as well, and degrade both classes alike until little is left (aiface.data.degrade)",
     "splits": "A test that training has seen measures memory: keep them in one split",
     "classes": "Either a label is wrong, or the fake was made from the real picture: remove the wrong one, keep such "
     "a pair in one split",

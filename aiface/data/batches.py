@@ -1,4 +1,4 @@
-"""Crops to training batches: balanced over class and source, spoiled alike, the same for the same seed."""
+"""Crops to training batches: balanced over class and source, degraded alike, the same for the same seed."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from aiface.data.blend import cutmix, self_blend, swap_twins
 from aiface.data.crop_sets import CropSet
-from aiface.data.degrade import spoil, tighten, window
+from aiface.data.degrade import degrade, tighten, window
 from aiface.data.groups import pools, weigh
 from aiface.labels import AI, REAL
 
@@ -22,7 +22,7 @@ class Batches:
     Balanced, real and AI alternate within a batch, each pair from one group, so that what differs within a pair is the
     class and not the look; groups are drawn by their `shares`, alike without, and within a group a class's sources by
     the power `even` of their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops,
-    mirrors and spoils; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
+    mirrors and degrades; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
     share of balanced pairs whose AI face is a self-blended copy of the real one. `by_set`: groups are data sets.
     `twins`: shares of pairs that are made of one real face, by how (`TWINS`): both are cropped and degraded alike, so
     that the trace alone differs. `cutmix` is the share of pictures that get a rectangle of another one of their batch;
@@ -108,7 +108,7 @@ class Batches:
         image = window(image, self._size, rng)
         if rng.random() < 0.5:
             image = image[:, ::-1]
-        return spoil(np.ascontiguousarray(image), rng)
+        return degrade(np.ascontiguousarray(image), rng)
 
 
 def _pick(shares: Mapping[str, float], rng: np.random.Generator) -> str:

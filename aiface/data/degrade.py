@@ -1,6 +1,6 @@
-"""Spoil an image the way cameras, messengers and video platforms do.
+"""Degrade an image the way cameras, messengers and video platforms do.
 
-One set of degradations serves training (`spoil`, blind to the class) and the robustness curves of evaluation (each
+One set of degradations serves training (`degrade`, blind to the class) and the robustness curves of evaluation (each
 function by itself). Every function takes and returns RGB uint8 `(height, width, 3)`.
 """
 
@@ -142,7 +142,7 @@ def window(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A random chain of degradations in the order of nature: light, optics, scale, sensor, codec, and what covers it.
 
     It never sees the label, so both classes are treated alike. An eighth of the images stay clean, a quarter keep

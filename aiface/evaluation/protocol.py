@@ -1,7 +1,7 @@
 """The evaluation protocol: every figure with its interval, for every source, under every degradation, and on clips.
 
 One clean test split says nothing about the next camera or generator. `python -m aiface evaluate` therefore measures
-each set as a whole and by source, spoils the same faces step by step, and judges whole clips. It opens the sets
+each set as a whole and by source, degrades the same faces step by step, and judges whole clips. It opens the sets
 (`open_sets`), runs the detector on them (`measure`) and makes the figures of what that gave (`summary`).
 """
 

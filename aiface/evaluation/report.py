@@ -64,7 +64,7 @@ def _sections(result: Mapping) -> Iterable[Section]:
     for name, clips in result["clips"].items():
         yield f"{name}, clip by clip", f"Video level: {clips_sentence(clips)}\n\n{_clips_table(clips)}"
     if result["curves"]:
-        said = f"AUC, the same faces spoiled step by step: of each set up to {PER_CLASS} of each class."
+        said = f"AUC, the same faces degraded step by step: of each set up to {PER_CLASS} of each class."
         yield "Degraded", f"{said}\n\n{_curves_table(result['curves'])}"
     if result["coverage_risk"]:
         yield "Abstention", _abstention(result)

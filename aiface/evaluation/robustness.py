@@ -1,4 +1,4 @@
-"""The same faces spoiled step by step: how much of a detector's AUC is left."""
+"""The same faces degraded step by step: how much of a detector's AUC is left."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from aiface.models.detector import Detector
 PER_CLASS = 150  # faces of each class of a set under each degradation: enough for AUCs to +-0.03
 CLEAN = "clean"
 ALL = "all"
-Spoil = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-Spoils = Mapping[str, Mapping[float, Spoil]]
+Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+Curves = Mapping[str, Mapping[float, Degradation]]
 Table = dict[str, dict[str, float]]
 
 
-def _strengths(function: Callable, values: Iterable[float], random: bool = False) -> dict[float, Spoil]:
-    def spoil(value: float, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _strengths(function: Callable, values: Iterable[float], random: bool = False) -> dict[float, Degradation]:
+    def degradation(value: float, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return function(image, value, rng) if random else function(image, value)
 
-    return {value: partial(spoil, value) for value in values}
+    return {value: partial(degradation, value) for value in values}
 
 
-CURVES: Spoils = {
+CURVES: Curves = {
     "JPEG quality": _strengths(degrade.jpeg, (90, 70, 50, 30)),
     "blur sigma": _strengths(degrade.blur, (0.5, 1, 2, 3)),
     "scaled down to": _strengths(degrade.rescale, (192, 128, 96, 64)),
@@ -63,29 +63,29 @@ def degraded(
     detector: Detector,
     sets: Mapping[str, CropSet],
     progress: Callable[[Iterable], Iterable] = iter,
-    spoils: Spoils = CURVES,
+    curves: Curves = CURVES,
     per_class: int | None = PER_CLASS,
     seed: int = 0,
 ) -> Degraded:
-    """Score the same faces under each degradation in `spoils`: of each set up to `per_class` of each class.
+    """Score the same faces under each degradation in `curves`: of each set up to `per_class` of each class.
 
     With the same seed the same faces are drawn and the same noise is added.
     """
     chosen = [(name, index) for name, crops in sets.items() for index in _sample(crops.labels, per_class, seed)]
     clean = _score_all(detector, _batched(sets[name][index] for name, index in chosen))
-    scores = {name: {CLEAN: clean} for name in spoils}
-    steps = [(name, strength, spoil) for name, curve in spoils.items() for strength, spoil in curve.items()]
-    for kind, strength, spoil in progress(steps):
-        spoiled = _spoiled(sets, chosen, spoil, np.random.default_rng(seed))
-        scores[kind][f"{strength:g}"] = _score_all(detector, _batched(spoiled))
+    scores = {name: {CLEAN: clean} for name in curves}
+    steps = [(name, strength, degradation) for name, curve in curves.items() for strength, degradation in curve.items()]
+    for kind, strength, degradation in progress(steps):
+        images = _images(sets, chosen, degradation, np.random.default_rng(seed))
+        scores[kind][f"{strength:g}"] = _score_all(detector, _batched(images))
     labels = np.array([sets[name].labels[index] for name, index in chosen], np.int64)
     return Degraded(scores, labels, np.array([name for name, _ in chosen], str))
 
 
-def _spoiled(
-    sets: Mapping[str, CropSet], chosen: Iterable[tuple[str, int]], spoil: Spoil, rng: np.random.Generator
+def _images(
+    sets: Mapping[str, CropSet], chosen: Iterable[tuple[str, int]], degradation: Degradation, rng: np.random.Generator
 ) -> Iterable[np.ndarray]:
-    return (spoil(sets[name][index], rng) for name, index in chosen)
+    return (degradation(sets[name][index], rng) for name, index in chosen)
 
 
 def _sample(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:

@@ -131,7 +131,7 @@ def set_trainable(model: keras.Model, backbone: bool, batch_norm: bool = False, 
     """Choose what learns: the head always, the `backbone` or not, its batch normalisations or not.
 
     Frozen batch normalisations keep the statistics that the ImageNet weights were made with, which small batches
-    would spoil; a random start needs them to learn. Layers before the one named `first` don't learn either.
+    would falsify; a random start needs them to learn. Layers before the one named `first` don't learn either.
     """
     head = {"pool", "dropout", "logit"}
     names = [layer.name for layer in model.layers]

@@ -1,4 +1,4 @@
-"""Processes that make batches: pictures are spoiled in Python, which one process does on one core at a time.
+"""Processes that make batches: pictures are degraded in Python, which one process does on one core at a time.
 
 They import neither Keras nor its backend, and leave the GPU alone.
 """

@@ -3,7 +3,7 @@
 `Taught`: a label tells one bit of a picture; a teacher's feature map tells tens of thousands of numbers, and its score
 how sure one can be. So even a network with random weights learns from a few thousand faces. Features: Romero et al.
 2015, "FitNets: Hints for Thin Deep Nets"; score: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network".
-Both see the same spoiled windows.
+Both see the same degraded windows.
 """
 
 from collections.abc import Callable

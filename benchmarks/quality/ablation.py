@@ -104,23 +104,23 @@ def auc(logits: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> float:
 
 
 def degraded(model: keras.Model, test: CropSet, mask: np.ndarray) -> float:
-    """Mean AUC over STRENGTHS of the faces in `mask` together, each spoiled at its 256 px."""
+    """Mean AUC over STRENGTHS of the faces in `mask` together, each degraded at its 256 px."""
     part = test.select(mask)
     found = []
     for name, strength in tqdm(STRENGTHS.items(), unit="degradation", disable=None):
-        spoil = partial(CURVES[name][strength], rng=np.random.default_rng(0))
-        logits = predict_logits(model, _batches(part, spoil))
+        degrade = partial(CURVES[name][strength], rng=np.random.default_rng(0))
+        logits = predict_logits(model, _batches(part, degrade))
         found.append(auc(logits, part.labels, np.ones(len(part), bool)))
     return mean(found)
 
 
-def _batches(crops: CropSet, spoil) -> Iterator[np.ndarray]:
+def _batches(crops: CropSet, degrade) -> Iterator[np.ndarray]:
     for start in range(0, len(crops), 64):
         index = range(start, min(start + 64, len(crops)))
         if isinstance(crops, Shrunk):
-            yield np.stack([shrink(spoil(crops.large(i))) for i in index])
+            yield np.stack([shrink(degrade(crops.large(i))) for i in index])
         else:
-            yield np.stack([spoil(crops[i]) for i in index])
+            yield np.stack([degrade(crops[i]) for i in index])
 
 
 def _raw(threshold: float) -> Calibration:
@@ -184,7 +184,7 @@ TEXT = """# What each step buys
 
 Made by `make ablation`. Every row is a training of its own on the same data, {pictures:,} pictures seen in {epochs}
 epochs, from {init} weights ({backbone}; Meso4 from random ones), each row with all that stands above it. These are
-short trainings. What is harder to learn, such as spoiled pictures, pays later than that: the last row is the shipped
+short trainings. What is harder to learn, such as degraded pictures, pays later than that: the last row is the shipped
 detector, trained with the whole recipe on some forty times as many pictures.
 
 The reference recipe is the usual one: the whole picture squeezed to {px} px, no augmentation, pictures drawn as they

@@ -31,7 +31,7 @@ from aiface.paths import ROOT, WEIGHTS
 
 PAIR = ("faces140k", "wild")  # the sets that are pooled for calibration and degradations
 STRENGTHS = {"JPEG quality": 30, "blur sigma": 2, "scaled down to": 128, "noise sigma": 10, "H.264 crf": 35}
-SPOILS = {kind: {strength: CURVES[kind][strength]} for kind, strength in STRENGTHS.items()}
+PAIR_CURVES = {kind: {strength: CURVES[kind][strength]} for kind, strength in STRENGTHS.items()}
 DOCS = ROOT / "docs" / "measured"
 REFERENCE = "reference recipe"  # as `benchmarks.quality.ablation` names it
 NOT_MEASURED = "not measured"
@@ -133,12 +133,12 @@ def _gain_bar(sets: Mapping[str, Mapping], pair: Mapping | None, ablation: Mappi
     return Bar(measure, f"{ours - theirs:+.3f} ({ours:.3f} against {theirs:.3f})", asked, ours - theirs >= 0.1)
 
 
-def pair_figures(sets: Mapping[str, Scored], spoiled: Degraded, resamples: int) -> dict:
-    """`ece` of the PAIR together, and the AUC under each of `spoiled`, all with intervals."""
+def pair_figures(sets: Mapping[str, Scored], curves: Degraded, resamples: int) -> dict:
+    """`ece` of the PAIR together, and the AUC under each of `curves`, all with intervals."""
     scores, labels = pooled(sets[name] for name in PAIR)
     steps = {
         f"{kind} {strength}": found
-        for kind, curve in spoiled.scores.items()
+        for kind, curve in curves.scores.items()
         for strength, found in curve.items()
         if strength != CLEAN
     }
@@ -146,7 +146,7 @@ def pair_figures(sets: Mapping[str, Scored], spoiled: Degraded, resamples: int) 
         "sets": list(PAIR),
         "ece": expected_calibration_error(scores, labels),
         "intervals": bootstrap(lambda drawn: {"ece": drawn.calibration_error()}, scores, labels, resamples),
-        "degraded": {name: _auc(found, spoiled.labels, resamples) for name, found in steps.items()},
+        "degraded": {name: _auc(found, curves.labels, resamples) for name, found in steps.items()},
     }
 
 
@@ -203,8 +203,8 @@ def run(options: argparse.Namespace, progress: Callable[[Iterable], Iterable]) -
                            not options.no_curves, resamples)  # fmt: skip
         result = summary(detector, measured, resamples)
         if set(PAIR) <= set(sets):
-            spoiled = degraded(detector, {name: sets[name] for name in PAIR}, progress, SPOILS, per_class=None)
-            result["pair"] = pair_figures(measured.sets, spoiled, resamples)
+            curves = degraded(detector, {name: sets[name] for name in PAIR}, progress, PAIR_CURVES, per_class=None)
+            result["pair"] = pair_figures(measured.sets, curves, resamples)
     ablation = json.loads(options.ablation.read_text(encoding="utf-8")) if options.ablation.is_file() else None
     found = bars(result, ablation)
     sections: list[Section] = [

@@ -29,7 +29,7 @@ PARTS: Mapping[str, tuple[Callable[[int, Path | None], list[Row]], int, str]] = 
     "images": (images.measure, images.COUNT, "damaged pictures harm nothing"),
     "videos": (videos.measure, videos.COUNT, "damaged clips harm nothing"),
     "kills": (kills.measure, kills.COUNT, "a killed training ends as if it had not been"),
-    "writes": (writes.measure, 0, "a write that fails says so and spoils nothing"),
+    "writes": (writes.measure, 0, "a write that fails says so and damages nothing"),
     "archives": (archives.measure, 0, "models and archives that mean harm are refused"),
     "camera": (camera.measure, 0, "a camera that fails in any way is named or comes back"),
     "supply": (supply.measure, 0, "what is installed may be used and has no known hole"),

@@ -23,10 +23,10 @@ def mutate(rng: np.random.Generator, whole: bytes, others: Sequence[bytes]) -> b
 
 
 def _flip_bits(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
-    spoilt = bytearray(content)
-    for at in rng.integers(len(spoilt), size=rng.integers(1, 30)):
-        spoilt[at] ^= 1 << int(rng.integers(8))
-    return bytes(spoilt)
+    damaged = bytearray(content)
+    for at in rng.integers(len(damaged), size=rng.integers(1, 30)):
+        damaged[at] ^= 1 << int(rng.integers(8))
+    return bytes(damaged)
 
 
 def _truncate(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
@@ -35,14 +35,14 @@ def _truncate(rng: np.random.Generator, content: bytes, others: Sequence[bytes])
 
 def _lie(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
     """False lengths and sizes, in up to four places where there are such."""
-    spoilt, places = bytearray(content), list(fields(content))
+    damaged, places = bytearray(content), list(fields(content))
     for _ in range(rng.integers(1, 5)):
-        at, kind = places[rng.integers(len(places))] if places else (int(rng.integers(len(spoilt))), "<I")
+        at, kind = places[rng.integers(len(places))] if places else (int(rng.integers(len(damaged))), "<I")
         size = struct.calcsize(kind)
         value = VALUES[rng.integers(len(VALUES))] if rng.random() < 0.8 else int(rng.integers(2**32))
-        if at + size <= len(spoilt):
-            struct.pack_into(kind, spoilt, at, value % 256**size)
-    return bytes(spoilt)
+        if at + size <= len(damaged):
+            struct.pack_into(kind, damaged, at, value % 256**size)
+    return bytes(damaged)
 
 
 def _splice(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
@@ -66,10 +66,10 @@ def _remove(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -
 
 
 def _fill(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
-    spoilt, block = bytearray(content), _block(rng, content)
-    length = len(spoilt[block])
-    spoilt[block] = bytes(length) if rng.random() < 0.5 else rng.bytes(length)
-    return bytes(spoilt)
+    damaged, block = bytearray(content), _block(rng, content)
+    length = len(damaged[block])
+    damaged[block] = bytes(length) if rng.random() < 0.5 else rng.bytes(length)
+    return bytes(damaged)
 
 
 INJURIES = (_flip_bits, _truncate, _lie, _lie, _splice, _repeat, _remove, _fill)

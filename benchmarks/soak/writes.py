@@ -101,7 +101,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def spoil(folder: Path, kind: str) -> None:
+def block(folder: Path, kind: str) -> None:
     """Fill a small disk to the last byte, or make it read-only."""
     if kind == "read-only":
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
@@ -124,7 +124,7 @@ def fault(writer: Writer, kind: str, disk: Path) -> str | None:
     """What is wrong with how a writer fails on a small disk, or None: an error of ours, and the earlier files whole."""
     writer(disk, 1)
     before = contents(disk)
-    spoil(disk, kind)
+    block(disk, kind)
     try:
         writer(disk, 2)
     except AifaceError as error:

@@ -70,13 +70,13 @@ serve(attempt)
 
 
 def test_a_crash_and_a_hang_are_seen_and_passed_over(tmp_path, monkeypatch):
-    (tmp_path / "spoilt_child.py").write_text(CHILD)
+    (tmp_path / "damaged_child.py").write_text(CHILD)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    tally = watch.run("spoilt_child", 8, 1, tmp_path / "kept.json", limit=3)
+    tally = watch.run("damaged_child", 8, 1, tmp_path / "kept.json", limit=3)
     assert (tally.cases, tally.outcomes) == (8, {"read": 6})
     assert re.match("seed 1, case 3: Fatal Python error: Aborted", tally.crashes[0])
     assert tally.hangs == ["seed 1, case 5"]
-    again = watch.run("spoilt_child", 10, 1, tmp_path / "kept.json", limit=3)  # goes on, not anew
+    again = watch.run("damaged_child", 10, 1, tmp_path / "kept.json", limit=3)  # goes on, not anew
     assert (again.cases, again.outcomes, len(again.crashes)) == (10, {"read": 8}, 1)
 
 
@@ -125,7 +125,7 @@ def test_how_kills_are_judged(turns, alone, met):
 
 @pytest.mark.parametrize("kind", writes.KINDS)
 @pytest.mark.parametrize("name", [*(name for name in writes.WRITERS if name != "bundle and card"), "shards"])
-def test_a_write_that_fails_spoils_nothing(tmp_path, name, kind):
+def test_a_write_that_fails_damages_nothing(tmp_path, name, kind):
     pictures = kills.make_crops(tmp_path).parent / "tree" if name == "shards" else None
     writer = writes.shards_of(pictures) if pictures else writes.WRITERS[name]
     try:

@@ -242,7 +242,7 @@ def test_the_same_for_the_same_seed_whatever_the_order():
 )
 def test_a_seed_gives_what_it_always_gave(monkeypatch, choices, golden):
     """What is drawn and the chance that each picture has; pixels are whole numbers here, the same on any machine."""
-    for name in ("spoil", "tighten", "self_blend"):
+    for name in ("degrade", "tighten", "self_blend"):
         monkeypatch.setattr(batches, name, lambda image, rng: image ^ rng.integers(256, size=3, dtype=np.uint8))
     monkeypatch.setattr(batches, "window", lambda image, size, rng: image[rng.integers(16) :][:size, :size])
     epoch, found = Batches(Crops(MIXED), 48, 6, 3, (3, 1), **choices), hashlib.sha256()
@@ -275,9 +275,9 @@ def test_each_picture_has_its_own_chance(monkeypatch):
     assert len(set(states)) == len(states) == 3 * (1 + 2 * 4)
 
 
-def test_real_and_ai_are_spoiled_by_the_same_code(monkeypatch):
-    """With the label hidden from `spoil`, `window` and `tighten`, each class meets each of them as often."""
-    met = {"spoil": [], "window": [], "tighten": []}
+def test_real_and_ai_are_degraded_by_the_same_code(monkeypatch):
+    """With the label hidden from `degrade`, `window` and `tighten`, each class meets each of them as often."""
+    met = {"degrade": [], "window": [], "tighten": []}
     for name, seen in met.items():
         inner = getattr(batches, name)
         monkeypatch.setattr(
@@ -287,7 +287,7 @@ def test_real_and_ai_are_spoiled_by_the_same_code(monkeypatch):
     epoch = Batches(crops, 32, 16, 20, (0, 0))
     for index in range(20):
         epoch[index]
-    assert len(met["spoil"]) == len(met["window"]) == 320
+    assert len(met["degrade"]) == len(met["window"]) == 320
     assert len(met["tighten"]) == pytest.approx(0.3 * 320, abs=30)
     ai = [image[16, 16, 0] == 1 for image in met["tighten"]]
     assert np.mean(ai) == pytest.approx(0.5, abs=0.15)

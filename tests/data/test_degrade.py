@@ -35,7 +35,7 @@ EVERY = [
     ("sharpen", lambda x: degrade.sharpen(x, rng())),
     ("occlude", lambda x: degrade.occlude(x, rng())),
     ("tighten", lambda x: degrade.tighten(x, rng())),
-    ("spoil", lambda x: degrade.spoil(x, rng(1))),
+    ("degrade", lambda x: degrade.degrade(x, rng(1))),
     ("recompress", lambda x: degrade.recompress(x, rng())),
 ]
 
@@ -45,11 +45,11 @@ EVERY = [
 def test_every_degradation(crop, function, shape):
     image = np.ascontiguousarray(crop[: shape[0], : shape[1]])
     before = image.copy()
-    spoiled = function(image)
-    assert (spoiled.dtype, spoiled.shape) == (np.uint8, image.shape)
+    degraded = function(image)
+    assert (degraded.dtype, degraded.shape) == (np.uint8, image.shape)
     np.testing.assert_array_equal(image, before)  # the caller keeps its image
-    assert difference(spoiled, image) > 0.3
-    np.testing.assert_array_equal(function(image), spoiled)  # the same for the same rng
+    assert difference(degraded, image) > 0.3
+    np.testing.assert_array_equal(function(image), degraded)  # the same for the same rng
 
 
 @pytest.mark.parametrize("function", [row[1] for row in EVERY if row[0] != "tighten"])
@@ -81,9 +81,9 @@ def test_stronger_is_further_off(crop, function, weak_to_strong, weakest):
 @pytest.mark.parametrize("sigma", [2, 8])
 def test_noise_has_the_sigma_it_is_given(sigma):
     image = np.full((256, 256, 3), 128, np.uint8)
-    spoiled = degrade.noise(image, sigma, rng()).astype(float)
-    assert spoiled.std() == pytest.approx(sigma, rel=0.05)
-    assert spoiled.mean() == pytest.approx(128, abs=0.1)  # rounded, not cut off
+    degraded = degrade.noise(image, sigma, rng()).astype(float)
+    assert degraded.std() == pytest.approx(sigma, rel=0.05)
+    assert degraded.mean() == pytest.approx(128, abs=0.1)  # rounded, not cut off
 
 
 def test_noise_is_clipped_not_wrapped():
@@ -195,36 +195,36 @@ def test_window_larger_than_the_image(crop):
 # The chain
 
 
-def test_spoil_never_sees_a_label():
+def test_degrade_never_sees_a_label():
     """Degradations that know the class would teach it: nothing but the image and chance goes in."""
-    assert list(inspect.signature(degrade.spoil).parameters) == ["image", "rng"]
+    assert list(inspect.signature(degrade.degrade).parameters) == ["image", "rng"]
     for name in ("window", "tighten", "tone", "levels", "sharpen"):
         assert "label" not in inspect.signature(getattr(degrade, name)).parameters
     assert not any("label" in line for line in inspect.getsource(degrade).splitlines() if line.startswith("from"))
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_spoil_depends_on_image_and_rng_alone(crop, seed):
-    first = degrade.spoil(crop, rng(seed))
-    degrade.spoil(crop[::-1].copy(), rng(seed + 1))  # whatever came before
-    np.testing.assert_array_equal(degrade.spoil(crop, rng(seed)), first)
+def test_degrade_depends_on_image_and_rng_alone(crop, seed):
+    first = degrade.degrade(crop, rng(seed))
+    degrade.degrade(crop[::-1].copy(), rng(seed + 1))  # whatever came before
+    np.testing.assert_array_equal(degrade.degrade(crop, rng(seed)), first)
 
 
-def test_spoil_draws_the_same_steps_whatever_the_image(crop):
+def test_degrade_draws_the_same_steps_whatever_the_image(crop):
     """Chance is consumed alike by every image of a shape, so that the label can't leak through the rng either."""
     for seed in range(20):
         generators = [rng(seed), rng(seed)]
         for image, generator in zip((crop, 255 - crop), generators, strict=True):
-            degrade.spoil(image, generator)
+            degrade.degrade(image, generator)
         assert generators[0].random() == generators[1].random()
 
 
-def test_spoil_leaves_an_eighth_clean_and_spoils_the_rest(crop):
-    spoiled = [degrade.spoil(crop, rng(seed)) for seed in range(200)]
-    clean = sum(np.array_equal(image, crop) for image in spoiled)
+def test_degrade_leaves_an_eighth_clean_and_degrades_the_rest(crop):
+    degraded = [degrade.degrade(crop, rng(seed)) for seed in range(200)]
+    clean = sum(np.array_equal(image, crop) for image in degraded)
     assert 12 <= clean <= 42
-    assert min(sharpness(image) for image in spoiled) < 0.4 * sharpness(crop)
-    assert max(difference(image, crop) for image in spoiled) < 60  # a face is still a face
+    assert min(sharpness(image) for image in degraded) < 0.4 * sharpness(crop)
+    assert max(difference(image, crop) for image in degraded) < 60  # a face is still a face
 
 
 @pytest.mark.parametrize(("codec", "share"), [("jpeg", 0.5), ("h264", 0.33), ("webp", 0.17)])

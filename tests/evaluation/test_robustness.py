@@ -8,7 +8,7 @@ from aiface.data.degrade import blur
 from aiface.data.folders import scan
 from aiface.evaluation.robustness import CURVES, Degraded, degraded
 
-SPOILS = {"blur sigma": CURVES["blur sigma"], "noise sigma": CURVES["noise sigma"]}
+TWO = {"blur sigma": CURVES["blur sigma"], "noise sigma": CURVES["noise sigma"]}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def sets(make_tree, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(sets):
-    return degraded(CheckerDetector(), sets, spoils=SPOILS)
+    return degraded(CheckerDetector(), sets, curves=TWO)
 
 
 def test_every_strength_is_measured_on_the_same_faces(found, sets):
@@ -34,12 +34,12 @@ def test_every_strength_is_measured_on_the_same_faces(found, sets):
     assert all(len(scores) == 20 for curve in found.scores.values() for scores in curve.values())
 
 
-def test_scores_are_those_of_spoiled_faces(found, sets):
+def test_scores_are_those_of_degraded_faces(found, sets):
     """Each class is drawn in a random order, so scores are compared sorted."""
     crops = sets["small"]
-    spoiled = np.stack([blur(crops[index], 2) for index in np.flatnonzero(crops.labels == 1)])
+    blurred = np.stack([blur(crops[index], 2) for index in np.flatnonzero(crops.labels == 1)])
     mask = (found.sets == "small") & (found.labels == 1)
-    expected = CheckerDetector().score(spoiled)
+    expected = CheckerDetector().score(blurred)
     assert sorted(found.scores["blur sigma"]["2"][mask]) == pytest.approx(sorted(expected))
 
 
@@ -67,12 +67,12 @@ def test_sets_are_sliced_not_pooled():
 
 @pytest.mark.parametrize(("per_class", "faces"), [(3, 12), (5, 18), (None, 20)])
 def test_so_many_faces_of_each_class_and_set(sets, per_class, faces):
-    found = degraded(CheckerDetector(), sets, spoils={}, per_class=per_class)
+    found = degraded(CheckerDetector(), sets, curves={}, per_class=per_class)
     assert len(found.labels) == faces
     assert found.labels.sum() == faces / 2
 
 
-def test_the_same_seed_draws_and_spoils_alike(sets, found):
-    again = degraded(CheckerDetector(), sets, spoils=SPOILS)
+def test_the_same_seed_draws_and_degrades_alike(sets, found):
+    again = degraded(CheckerDetector(), sets, curves=TWO)
     for strength, scores in found.scores["noise sigma"].items():
         assert np.array_equal(again.scores["noise sigma"][strength], scores)

@@ -134,9 +134,9 @@ def a_full_disk(cache, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
 
 
-@pytest.mark.parametrize("spoil", [a_file_in_its_place, a_folder_in_the_entrys_place, a_full_disk])
-def test_without_a_cache_the_network_is_converted_each_time(cache, monkeypatch, expected, capfd, spoil):
-    spoil(cache, monkeypatch)
+@pytest.mark.parametrize("damage", [a_file_in_its_place, a_folder_in_the_entrys_place, a_full_disk])
+def test_without_a_cache_the_network_is_converted_each_time(cache, monkeypatch, expected, capfd, damage):
+    damage(cache, monkeypatch)
     loader = Loader()
     for _ in range(2):
         np.testing.assert_array_equal(logits(loader), expected)

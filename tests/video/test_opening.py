@@ -187,7 +187,7 @@ def blank_middle(path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "least", "most", "last", "reason"),
+    ("damage", "least", "most", "last", "reason"),
     [
         (
             cut_off,
@@ -205,8 +205,8 @@ def blank_middle(path):
         ),
     ],
 )
-def test_a_damaged_clip_gives_what_it_has_and_says_so(tmp_path, spoil, least, most, last, reason):
-    spoil(tmp_path / "clip.mp4")
+def test_a_damaged_clip_gives_what_it_has_and_says_so(tmp_path, damage, least, most, last, reason):
+    damage(tmp_path / "clip.mp4")
     with open_video(tmp_path / "clip.mp4") as clip:
         frames = list(clip)
     assert least <= len(frames) <= most

@@ -11,7 +11,7 @@ from measured import CheckerDetector, clips, degraded, scored
 from aiface.audit.audit import audit
 from aiface.data.folders import scan
 from benchmarks.quality import evaluate
-from benchmarks.quality.evaluate import PAIR, SPOILS, Bar, audit_text, bars, bars_table, main, pair_figures
+from benchmarks.quality.evaluate import PAIR, PAIR_CURVES, Bar, audit_text, bars, bars_table, main, pair_figures
 
 GOOD = [("real", "real"), ("real", "inconclusive"), *[("ai", "ai")] * 3, ("ai", "real")]
 MEASURES = (
@@ -25,7 +25,7 @@ def row(auc, n_real=100, n_ai=100, fpr=0.01):
     return {"auc": auc, "fpr_at_1": fpr, "n_real": n_real, "n_ai": n_ai, "intervals": intervals}
 
 
-def result(faces=0.97, wild=0.985, worst=0.96, deepfake=0.80, spoiled=0.90, fpr=0.05, ece=0.05, judged=GOOD):
+def result(faces=0.97, wild=0.985, worst=0.96, deepfake=0.80, degraded=0.90, fpr=0.05, ece=0.05, judged=GOOD):
     """A result that just meets every bar, but for what a test changes."""
     sources = {"gan": row(worst, n_ai=40), "flux": row(0.99, n_ai=60)}
     sources |= {"camera": row(0.5, 20, fpr=fpr), "studio": row(0.5, 80)}
@@ -34,7 +34,7 @@ def result(faces=0.97, wild=0.985, worst=0.96, deepfake=0.80, spoiled=0.90, fpr=
         "sets": {name: found | {"sources": sources if name == "wild" else {}} for name, found in sets.items()},
         "clips": {"street": clips(*judged)} if judged else {},
         "pair": {"ece": ece, "intervals": {"ece": (0.01, 0.09)},
-                 "degraded": {"JPEG quality 30": row(0.95), "blur sigma 2": row(spoiled)}},
+                 "degraded": {"JPEG quality 30": row(0.95), "blur sigma 2": row(degraded)}},
     }  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_every_bar_has_its_measure():
         ("wild: AUC, all", {"wild": 0.984}, "0.984 [0.974, 0.994]"),
         ("wild: AUC of the worst", {"worst": 0.95}, "0.950 [0.940, 0.960] (gan)"),
         ("deepfake: AUC", {"deepfake": 0.79}, "0.790 [0.780, 0.800]"),
-        ("degraded", {"spoiled": 0.89}, "0.890 [0.880, 0.900] (blur sigma 2)"),
+        ("degraded", {"degraded": 0.89}, "0.890 [0.880, 0.900] (blur sigma 2)"),
         ("false positives", {"fpr": 0.06}, "6.0% [0.0%, 2.0%] (camera, 20 faces)"),
         ("faces140k and wild: ECE", {"ece": 0.051}, "0.051 [0.010, 0.090]"),
         ("real clips", {"judged": [("real", "ai"), *GOOD]}, "1 of 3"),
@@ -132,7 +132,7 @@ def test_the_pair_is_pooled():
 
 
 def test_the_strengths_are_those_of_the_bars():
-    assert {kind: list(curve) for kind, curve in SPOILS.items()} == {
+    assert {kind: list(curve) for kind, curve in PAIR_CURVES.items()} == {
         "JPEG quality": [30], "blur sigma": [2], "scaled down to": [128], "noise sigma": [10], "H.264 crf": [35],
     }  # fmt: skip
 

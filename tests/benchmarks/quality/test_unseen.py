@@ -123,7 +123,7 @@ def test_pairs_come_from_one_set(crops):
     assert set(of_set[drawn]) == {"old", "new"}
 
 
-def test_twins_are_made_of_one_face_and_spoiled_alike(monkeypatch, crops):
+def test_twins_are_made_of_one_face_and_degraded_alike(monkeypatch, crops):
     monkeypatch.setitem(TWINS, "same", lambda crops, index, rng: (crops[index],) * 2)
     given = Given("crops", crops.split("train").rows)
     batches = Batches(given, 48, 16, 2, (0, 0), by_set=True, twins={"same": 1.0})
