@@ -1,7 +1,8 @@
-"""Colours, figures and pictures as bytes, and the shell of an HTML page that needs no other file."""
+"""Colours, grids of pictures, figures and pictures as bytes, and the shell of an HTML page that needs no other file."""
 
 import base64
 import io
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,26 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: {width}rem; margin: 2re
 {body}
 </body></html>
 """
+
+
+def grid(images: Sequence[np.ndarray], titles: Sequence[str], columns: int = 8, colours: Sequence = ()) -> "Figure":
+    """Small pictures in rows, each with a title above."""
+    from matplotlib.figure import Figure  # here: what draws nothing need not wait for it
+
+    rows = max(1, -(-len(images) // columns))
+    figure = Figure(figsize=(1.5 * columns, 1.75 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.axis("off")
+    for i, (axes, image, title) in enumerate(zip(panels, images, titles, strict=False)):
+        axes.imshow(image)
+        axes.set_title(title, fontsize=8, color=colours[i] if len(colours) else "black")
+    return figure
+
+
+def shade(span: Callable[..., object], start: float, end: float) -> None:
+    """Shade the scores from `start` to `end`, of which the answer is inconclusive; span: `axvspan` or `axhspan`."""
+    span(start, end, color="orange", alpha=0.15, linewidth=0)
 
 
 def png(figure: "Figure", dpi: int = 110) -> bytes:

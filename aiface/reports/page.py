@@ -15,7 +15,7 @@ from aiface.io.files import write_text
 from aiface.io.images import read_image
 from aiface.models.grad_cam import INNER_SHARE, onto_frame
 from aiface.provenance.claims import ABSENCE, Provenance
-from aiface.reports import figures as plots
+from aiface.reports import figures
 from aiface.reports.report import Maps, Report, share_inside
 from aiface.reports.wording import (
     LIMITS,
@@ -117,9 +117,9 @@ def _pictures(report: Report) -> list[str]:
         boxes = "The picture, with a box and the answer at each face"
         found = [_picture("The picture", boxes, report.picture)]
     about, alt = "As the detector gets them, with the score of each.", "Each person's best looks, with number and score"
-    found.append(_wide("Faces", about, alt, data_url(plots.gallery(analysis.people, analysis.verdicts))))
+    found.append(_wide("Faces", about, alt, data_url(figures.gallery(analysis.people, analysis.verdicts))))
     if maps:
-        heat = data_url(plots.gallery(analysis.people, analysis.verdicts, maps))
+        heat = data_url(figures.gallery(analysis.people, analysis.verdicts, maps))
         found.append(
             _wide("Where the detector looked", _about_maps(maps), "The same faces under their heat maps", heat)
         )

@@ -20,7 +20,7 @@ from aiface.models.detector import Detector
 from aiface.models.grad_cam import heat_map, share_inside_face
 from aiface.provenance.claims import Provenance
 from aiface.provenance.inspector import provenance
-from aiface.reports import figures as plots
+from aiface.reports import figures
 from aiface.reports.overlay import draw, people_at
 from aiface.reports.wording import NOT_PROOF, people_lines
 
@@ -79,7 +79,7 @@ class Report:
     @cached_property
     def timeline(self) -> str:
         """The scores over time, as a `data:` URL."""
-        return data_url(plots.timeline(self.analysis, self.detector.calibration))
+        return data_url(figures.timeline(self.analysis, self.detector.calibration))
 
     @cached_property
     def picture(self) -> np.ndarray:

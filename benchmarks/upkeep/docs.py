@@ -25,7 +25,7 @@ from aiface.faces.finder import load_finder
 from aiface.io.files import atomic_path, write_text
 from aiface.models.detector import Detector, load_detector
 from aiface.paths import ROOT
-from aiface.reports import figures as plots
+from aiface.reports import figures
 from aiface.reports.overlay import draw, people_at
 from aiface.video.opening import open_video
 
@@ -46,7 +46,7 @@ def example(clip: Path, detector: Detector) -> Image.Image:
     with open_video(clip) as video:
         frame = next(frame for frame in video if frame.time >= MOMENT)
     drawn = draw(frame.image, people_at(analysis.people, analysis.verdicts, frame.time))
-    timeline = Image.open(io.BytesIO(png(plots.timeline(analysis, detector.calibration)))).convert("RGB")
+    timeline = Image.open(io.BytesIO(png(figures.timeline(analysis, detector.calibration)))).convert("RGB")
     return Image.fromarray(np.vstack([_as_wide(Image.fromarray(drawn)), _as_wide(timeline)]))
 
 

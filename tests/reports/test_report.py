@@ -25,7 +25,7 @@ from aiface.io.images import read_image
 from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.provenance import inspector as inspection
-from aiface.reports import figures as plots
+from aiface.reports.figures import timeline
 from aiface.reports.overlay import draw
 from aiface.reports.page import HARDLY, _about_maps, _heated, as_html, write_report
 from aiface.reports.report import VERSION, Report, heat_maps
@@ -200,7 +200,12 @@ def test_a_file_is_read_and_drawn_once(clip, tmp_path, kind):
     """However many renderings there are."""
     path = save(tmp_path / "face.png", (100, 40, 100, RED))
     analysis = clip if kind == "a clip" else judge_image(path)
-    watched = {"sha256": sha256, "provenance": inspection.provenance, "plots.timeline": plots.timeline, "draw": draw}
+    watched = {
+        "sha256": sha256,
+        "provenance": inspection.provenance,
+        "figures.timeline": timeline,
+        "draw": draw,
+    }
     with ExitStack() as stack:
         calls = {
             name: stack.enter_context(mock.patch(f"aiface.reports.report.{name}", wraps=function))
@@ -211,7 +216,7 @@ def test_a_file_is_read_and_drawn_once(clip, tmp_path, kind):
         as_html(report)
         answer.result(report)
     assert page.with_suffix(".json").read_text(encoding="utf-8") == json.dumps(report.json, indent=2) + "\n"
-    drawn = {"plots.timeline": 1, "draw": 0} if kind == "a clip" else {"plots.timeline": 0, "draw": 1}
+    drawn = {"figures.timeline": 1, "draw": 0} if kind == "a clip" else {"figures.timeline": 0, "draw": 1}
     assert {name: call.call_count for name, call in calls.items()} == {"sha256": 1, "provenance": 1} | drawn
 
 

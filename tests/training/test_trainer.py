@@ -18,9 +18,9 @@ from aiface.models.detector import load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import BACKBONES, FROM_SCRATCH
 from aiface.paths import ROOT
-from aiface.reports import figures as plots
 from aiface.training import trainer as training
 from aiface.training.config import Phase, TrainConfig
+from aiface.training.figures import history
 from aiface.training.run_folder import load_arrays
 from aiface.training.trainer import train, validation_auc
 
@@ -426,7 +426,7 @@ def test_the_mean_of_several_detectors_can_be_trained_further_or_taken_as_it_is(
     model, progress = train(config, crops, tmp_path / "run", verbose=0)
     assert model.get_layer("logit").get_weights()[1] == pytest.approx(2.5)
     assert (progress.epoch, progress.history) == (0, [])
-    assert plots.history(progress.history).axes
+    assert history(progress.history).axes
     one = load_detector(bundles[0]).network.get_weights()[0]
     np.testing.assert_allclose(model.get_weights()[0], one, atol=1e-6)  # the same in all three
 

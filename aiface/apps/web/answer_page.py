@@ -15,12 +15,12 @@ from aiface.drawing import HEX, jpeg_url
 from aiface.io.files import folder_name
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
+from aiface.reports.figures import chosen
 from aiface.reports.page import as_html, origin, reasons
 from aiface.reports.report import Report
 from aiface.reports.wording import MEANING, NOT_PROOF, WORDS, capital, sentence, sureness
 
 WIDTH = 720  # pixels: as wide as pictures are shown, and so many are sent
-PEOPLE = 12  # shown one by one
 CSS = """
 .aiface-verdict { color: white; border-radius: 8px; padding: .8rem 1rem; margin: 0 0 1rem }
 .aiface-verdict * { color: white !important; margin: 0 }
@@ -124,10 +124,8 @@ def _annotated(report: Report) -> str:
 
 def _people(analysis: Analysis) -> str:
     judged = list(zip(analysis.people, analysis.verdicts, strict=True))
-    # as the timeline chooses: those judged AI, then those seen longest
-    order = sorted(range(len(judged)), key=lambda i: (judged[i][1].answer != Answer.AI, -judged[i][0].looks))
-    shown = sorted(order[:PEOPLE])
-    more = f"<p>and {len(judged) - PEOPLE} more, who are in the report</p>" if len(judged) > PEOPLE else ""
+    shown = chosen(analysis.people, analysis.verdicts, with_crops=False)
+    more = f"<p>and {len(judged) - len(shown)} more, who are in the report</p>" if len(judged) > len(shown) else ""
     parts = "".join(_person(i + 1, *judged[i], analysis.moving) for i in shown)
     return f"<h3>People</h3>{parts}{more}" if judged else ""
 

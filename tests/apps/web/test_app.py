@@ -36,7 +36,7 @@ from aiface.apps.web.uploads import FORGOTTEN, Uploads
 from aiface.io.files import sha256
 from aiface.labels import Answer
 from aiface.provenance.claims import ABSENCE, Credentials, Provenance
-from aiface.reports import figures as plots
+from aiface.reports import figures
 from aiface.reports import wording as words
 from aiface.reports.report import Report
 from aiface.reports.wording import NOT_PROOF
@@ -105,7 +105,7 @@ def test_the_report_is_in_the_page(tmp_path):
 
 def test_a_file_is_hashed_and_its_timeline_drawn_once(tmp_path):
     hashing = mock.patch("aiface.reports.report.sha256", wraps=sha256)
-    drawing = mock.patch("aiface.reports.figures.timeline", wraps=plots.timeline)
+    drawing = mock.patch("aiface.reports.figures.timeline", wraps=figures.timeline)
     with hashing as hashed, drawing as drawn:
         page = last(clip(tmp_path / "a.mp4"))
     (link,) = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
