@@ -27,6 +27,7 @@ import numpy as np
 from aiface.analysis.pipeline import IMAGES_AT_ONCE, analyze
 from aiface.analysis.result import Settings
 from aiface.analysis.session import Stopwatch
+from aiface.apps.engines import local
 from aiface.evaluation.report import markdown_table
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import load_finder
@@ -232,7 +233,7 @@ def pace(judge, folder: str, out: Path) -> float:
 
 def locally(todo: list, reports: Reports) -> Iterator[dict]:
     """The single-machine pipeline."""
-    return map(reports.add, analyze(todo, load_finder(WEIGHTS), load_detector(DETECTOR)))
+    return local.judge(load_finder(WEIGHTS), load_detector(DETECTOR), Settings(), todo, reports)
 
 
 def on_ray(todo: list, reports: Reports) -> Iterator[dict]:

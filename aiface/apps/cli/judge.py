@@ -140,28 +140,22 @@ Answers = Callable[[Sequence[str | Path], "Reports"], Iterator[dict]]
 
 def _here(finder: "Finder", detector: "Detector", settings: "Settings") -> tuple[Callable, Answers]:
     """How names are searched, and how inputs are judged in this process."""
-    from aiface.analysis.pipeline import analyze
+    from aiface.apps.engines import local
     from aiface.io.sources import search
 
-    def judge(names: Sequence[str | Path], reports: "Reports") -> Iterator[dict]:
-        for analysis in analyze(names, finder, detector, settings):
-            yield reports.add(analysis)
-            if analysis.interrupted:
-                raise KeyboardInterrupt
-
-    return search, judge
+    return search, partial(local.judge, finder, detector, settings)
 
 
 def _on_ray(options: argparse.Namespace, settings: "Settings", stack: ExitStack) -> tuple[Callable, Answers]:
     """The same on a Ray cluster, to which this process is connected until the stack unwinds."""
-    from aiface.apps.engines import ray as ray_engine
+    from aiface.apps.engines import ray
     from aiface.io.object_stores import search
 
     stack.enter_context(redirect_stdout(sys.stderr))  # where Ray's own threads are to tell of workers that died
-    stack.enter_context(ray_engine.cluster(options.address))
+    stack.enter_context(ray.cluster(options.address))
     detector, weights = (str(Path(folder).absolute()) for folder in (options.detector, options.weights))
-    load = partial(ray_engine.load, detector, options.runtime, options.precision, weights)
-    return search, partial(ray_engine.judge, load, settings, options.explain)
+    load = partial(ray.load, detector, options.runtime, options.precision, weights)
+    return search, partial(ray.judge, load, settings, options.explain)
 
 
 def _tell(line: dict, people: Iterable[str], warnings: Iterable[str], as_json: bool, out: TextIO | None = None) -> None:

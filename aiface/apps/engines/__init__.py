@@ -1,1 +1,1 @@
-"""Ways to judge many inputs: on a cluster."""
+"""Ways to judge many inputs: in this process, or on a cluster."""
