@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiface.errors import DataError
-from aiface.io import sources as inputs
+from aiface.io import sources
 from aiface.io.media_kinds import is_image, is_video
 
 STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hdfs", "file", "memory"}
@@ -28,7 +28,7 @@ def search(name: str) -> tuple[list[str | Path], list[str | Path]]:
     Raises `DataError` for a store that can't be listed.
     """
     if not is_store(name):
-        return inputs.search(name)
+        return sources.search(name)
     store, path = _open(name)
     try:
         found = store.glob(path, detail=True) if has_magic(path) else store.find(path, detail=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aiface.errors import ModelError
-from aiface.models import views as stability
+from aiface.models import views
 from aiface.models.calibration import Calibration
 from aiface.models.card import CARD, INT8, check_file, read_card
 from aiface.paths import DETECTOR
@@ -62,7 +62,7 @@ class Detector:
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
         """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`, seen from `stability.both_sides`."""
-        return stability.both_sides(self.runtime, crops) if len(crops) else np.zeros(0, np.float32)
+        return views.both_sides(self.runtime, crops) if len(crops) else np.zeros(0, np.float32)
 
     def score(self, crops: np.ndarray) -> np.ndarray:
         """Calibrated P(AI), float32 `(n,)`, of uint8 RGB crops `(n, 256, 256, 3)`."""
@@ -72,8 +72,8 @@ class Detector:
         """How far P(AI) of crops `(n, 256, 256, 3)` alone, mirrored or re-encoded, lies from their `scores`: `(n,)`."""
         if not len(crops):
             return np.zeros(0, np.float32)
-        of_views = [self.calibration.probability(self.runtime(view)) for view in stability.views(crops)]
-        return stability.spread(scores, of_views)
+        of_views = [self.calibration.probability(self.runtime(view)) for view in views.views(crops)]
+        return views.spread(scores, of_views)
 
 
 def load_detector(folder: str | Path = DETECTOR, runtime: str = "openvino", precision: str = "f32") -> Detector:

@@ -16,8 +16,7 @@ from threading import Lock
 from typing import Any
 
 from aiface.errors import DataError
-from aiface.io import media_kinds
-from aiface.io import sandbox as child
+from aiface.io import media_kinds, sandbox
 from aiface.provenance.claims import Credentials, Provenance, read_provenance
 
 PATIENCE = 10.0  # seconds for an answer
@@ -52,7 +51,7 @@ class _Inspector:
     """The process, for several threads, which it serves one after the other."""
 
     def __init__(self) -> None:
-        self._process: child.Process | None = None
+        self._process: sandbox.Process | None = None
         self._lock = Lock()
 
     def __call__(self, question: str, path: str | Path) -> Any:
@@ -72,9 +71,9 @@ class _Inspector:
     def _answer(self, line: bytes) -> dict:
         if self._process is None or self._process.poll() is not None:
             self.end()
-            self._process = child.start("aiface.provenance.inspector")
+            self._process = sandbox.start("aiface.provenance.inspector")
         self._process.stdin.write(line)
-        waiting = child.message(self._process.stdout, LONGEST, PATIENCE)
+        waiting = sandbox.message(self._process.stdout, LONGEST, PATIENCE)
         while True:
             try:
                 next(waiting)
@@ -88,7 +87,7 @@ class _Inspector:
         self._process = None
         with process:
             process.kill()
-        return child.status(process.returncode)
+        return sandbox.status(process.returncode)
 
 
 _inspector = _Inspector()
@@ -102,13 +101,13 @@ def main() -> None:
     """Answer questions, each a line `["kind", "clip.mp4"]` of standard input, until it ends."""
     lines: SimpleQueue[bytes] = SimpleQueue()
     out = sys.stdout.buffer
-    child.confine(lines.put)
+    sandbox.confine(lines.put)
     while True:
         question, path = json.loads(lines.get())
         try:
-            child.send(out, answer=QUESTIONS[question](path))
+            sandbox.send(out, answer=QUESTIONS[question](path))
         except DataError as error:
-            child.send(out, error=str(error))
+            sandbox.send(out, error=str(error))
         out.flush()
 
 

@@ -13,7 +13,7 @@ from aiface.drawing import HEX, grid, shade
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 from aiface.models.grad_cam import overlay_heat
-from aiface.reports.overlay import label as verdict_label
+from aiface.reports.overlay import label
 
 PEOPLE = 12  # of a clip shown in a figure or on a page
 _BLANK = np.full((1, 1, 3), 255, np.uint8)
@@ -31,7 +31,7 @@ def timeline(analysis: Analysis, calibration: Calibration) -> Figure:
     for index, (person, verdict) in enumerate(zip(analysis.people, analysis.verdicts, strict=True)):
         times = [look.time for look in person.each_look]
         scores = np.array([look.score for look in person.each_look], np.float64)
-        name = f"person {index + 1}: {verdict_label(verdict)}"
+        name = f"person {index + 1}: {label(verdict)}"
         style = {"label": name} if index in named else {"color": "lightgrey", "zorder": 1}
         (line,) = axes.plot(times, scores, ".-", linewidth=1, **style)
         for start, end in verdict.ai_spans:

@@ -6,7 +6,7 @@ import numpy as np
 
 from aiface.data.batches import Batches
 from aiface.models.keras_import import keras
-from aiface.training import batch_workers as making
+from aiface.training import batch_workers
 
 
 class Feed(keras.utils.PyDataset):
@@ -26,4 +26,4 @@ class Feed(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if self._pool is None:
             return self._batches[index]
-        return self._pool.submit(making.batch, self._batches, index).result()
+        return self._pool.submit(batch_workers.batch, self._batches, index).result()

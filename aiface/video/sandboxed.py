@@ -15,7 +15,7 @@ from math import inf
 import numpy as np
 
 from aiface.errors import VideoError
-from aiface.io import sandbox as child
+from aiface.io import sandbox
 from aiface.video.decoding import Clip
 from aiface.video.frames import Picture, VideoSource, ready_made, sample
 
@@ -38,13 +38,13 @@ class IsolatedClip(VideoSource):
         count, at, reason = 0, 0.0, None
         with _decoder(*self._arguments) as decoder:
             try:
-                while "time" in (message := (yield from child.message(decoder.stdout, LONGEST, PATIENCE))):
+                while "time" in (message := (yield from sandbox.message(decoder.stdout, LONGEST, PATIENCE))):
                     image = yield from _pixels(decoder.stdout, message["height"], message["width"])
                     self.duration, count, at = message["duration"], count + 1, max(at, float(message["time"]))
                     yield at, ready_made(image)
             except (EOFError, TimeoutError, ValueError, KeyError, TypeError) as error:
                 decoder.kill()
-                reason = f"its decoder failed: {error} ({child.status(decoder.wait())})"
+                reason = f"its decoder failed: {error} ({sandbox.status(decoder.wait())})"
         if reason:
             duration = f" of about {self.duration:.1f}" if self.duration else ""
             self.warning = f"read {count} frames, {at:.1f}{duration} s: {reason}, so its end is missing"
@@ -55,8 +55,8 @@ class IsolatedClip(VideoSource):
 
 
 @contextmanager
-def _decoder(*arguments: str) -> Generator[child.Process, None, None]:
-    with child.start("aiface.video.sandboxed", *arguments) as decoder:
+def _decoder(*arguments: str) -> Generator[sandbox.Process, None, None]:
+    with sandbox.start("aiface.video.sandboxed", *arguments) as decoder:
         with suppress(OSError, AttributeError):  # not on macOS; and an administrator may allow less
             import fcntl  # here: there is none on Windows
 
@@ -67,10 +67,10 @@ def _decoder(*arguments: str) -> Generator[child.Process, None, None]:
             decoder.kill()
 
 
-def _pixels(pipe: FileIO, height: int, width: int) -> child.Wait:
+def _pixels(pipe: FileIO, height: int, width: int) -> sandbox.Wait:
     if min(height, width) < 1 or height * width > LARGEST:
         raise ValueError(f"expected frames of at most {LARGEST} pixels, found {width}x{height}")
-    found = yield from child.exactly(pipe, 3 * height * width, PATIENCE)
+    found = yield from sandbox.exactly(pipe, 3 * height * width, PATIENCE)
     return np.frombuffer(found, np.uint8).reshape(height, width, 3)
 
 
@@ -79,19 +79,19 @@ def _pixels(pipe: FileIO, height: int, width: int) -> child.Wait:
 
 def main(path: str, name: str, rate: str) -> None:
     """Decode a clip to standard output; see the module."""
-    child.confine()
+    sandbox.confine()
     out = sys.stdout.buffer
     try:
         with closing(Clip(path, name, float(rate))) as clip:
             clip.start()
             for frame in sample(clip, float(rate)) if rate != "inf" else clip:
                 height, width = frame.image.shape[:2]
-                child.send(out, time=frame.time, height=height, width=width, duration=clip.duration)
+                sandbox.send(out, time=frame.time, height=height, width=width, duration=clip.duration)
                 out.write(np.ascontiguousarray(frame.image).data)
-            child.send(out, warning=clip.warning)
+            sandbox.send(out, warning=clip.warning)
     except (VideoError, MemoryError) as error:
-        told = str(error) or f"{name}: expected a video, found one that takes over {child.MEMORY >> 30} GiB"
-        child.send(out, error=told[: LONGEST // 8])  # a letter is up to six bytes of JSON
+        told = str(error) or f"{name}: expected a video, found one that takes over {sandbox.MEMORY >> 30} GiB"
+        sandbox.send(out, error=told[: LONGEST // 8])  # a letter is up to six bytes of JSON
     out.flush()
     os._exit(0)  # threads of FFmpeg need not end in order
 

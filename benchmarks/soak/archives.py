@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from aiface.errors import DataError, ModelError
-from aiface.io import unzip as archive
+from aiface.io import unzip
 from aiface.models.vetting import vet_network
 from benchmarks.speed.clocks import Row
 
@@ -136,7 +136,7 @@ NETWORKS: Mapping[str, Callable[[], Parts]] = {
 def faults(folder: Path) -> Iterator[tuple[str, str | None]]:
     """For each attack, None or what is wrong with the answer to it."""
     for name, parts in ARCHIVES.items():
-        yield name, fault(folder, lambda path, out: archive.unpack(path, out), DataError, parts())
+        yield name, fault(folder, lambda path, out: unzip.unpack(path, out), DataError, parts())
     for name, parts in NETWORKS.items():
         yield f"a network: {name}", fault(folder, lambda path, out: vet_network(path), ModelError, parts())
 
@@ -161,7 +161,7 @@ def measure(count: int = 0, kept: Path | None = None) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="aiface-soak-") as folder:
         found = dict(faults(Path(folder)))
         try:
-            archive.unpack(many(Path(folder, "many.zip"), 1_000_000), Path(folder, "out"))
+            unzip.unpack(many(Path(folder, "many.zip"), 1_000_000), Path(folder, "out"))
             found["a million parts"] = "not refused"
         except DataError:
             found["a million parts"] = None if not Path(folder, "out").exists() else "wrote something"

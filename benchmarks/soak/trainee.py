@@ -22,8 +22,7 @@ from aiface.faces.crop import CROP_SIZE
 from aiface.io import files
 from aiface.models.keras_import import keras
 from aiface.models.network import FROM_SCRATCH
-from aiface.training import run_folder as runs
-from aiface.training import trainer as training
+from aiface.training import run_folder, trainer
 from aiface.training.config import Phase, TrainConfig
 from aiface.training.run_folder import load_arrays, load_progress
 from aiface.training.trainer import train
@@ -65,18 +64,18 @@ def arm(point: str) -> None:
     """From now on, the first to come to this point within saving is killed."""
     unlink = Path.unlink
     patch = {
-        "half a state": (runs.np, "savez", _half(np.savez)),
+        "half a state": (run_folder.np, "savez", _half(np.savez)),
         "before fsync": (files.os, "fsync", die),
         "before rename": (Path, "replace", die),
-        "no state yet": (training, "save_state", die),
-        "no progress yet": (runs, "write_json", die),
+        "no state yet": (trainer, "save_state", die),
+        "no progress yet": (run_folder, "write_json", die),
         "before the old is gone": (
             Path, "unlink", lambda path, **o: die() if path.name.startswith("state-") else unlink(path, **o)),
     }[point]  # fmt: skip
     mock.patch.object(*patch).start()
 
 
-class Trainee(training._Trainer):
+class Trainee(trainer._Trainer):
     """One that says where it stands and dies when told."""
 
     when: tuple[int, str] | None = None
@@ -112,7 +111,7 @@ def digest(run: Path) -> str:
 def main(crops: str, run: str, *when: str) -> None:
     """Train, or go on."""
     Trainee.when = (int(when[0]), when[1]) if when else None
-    with mock.patch.multiple(training, build=tiny, _Trainer=Trainee, _tensorboard=lambda run: []):
+    with mock.patch.multiple(trainer, build=tiny, _Trainer=Trainee, _tensorboard=lambda run: []):
         train(CONFIG, CropSet(crops), run, lambda row: print("saved", row["epoch"] + 1, flush=True), verbose=0)
     print("digest", digest(Path(run)), flush=True)
 

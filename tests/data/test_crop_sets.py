@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from clips import FakeFinder
 
-from aiface.data import crop_sets as shards
+from aiface.data import crop_sets
 from aiface.data.crop_sets import CropSet, compress, crop_item, prepare
 from aiface.data.folders import scan
 from aiface.errors import DataError
@@ -81,7 +81,7 @@ def test_red_stays_red(tmp_path):
     (tmp_path / "crops-00000.bin").write_bytes(data := compress(image))
     row = ["x", "real", "train", "set", "", 0, len(data), CROP_VERSION, ""]
     with open(tmp_path / "crops-00000.csv", "w", newline="") as file:
-        csv.writer(file).writerows([shards.FIELDS, row])
+        csv.writer(file).writerows([crop_sets.FIELDS, row])
     np.testing.assert_array_equal(CropSet(tmp_path)[0], image)
 
 
@@ -99,7 +99,7 @@ def test_the_main_face_is_cropped(tmp_path, astronaut, face, fake_finder, items)
     item = items[0].__class__(tmp_path / "a.png", AI, "train", "set")
     _, data = crop_item(item, fake_finder)
     crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    np.testing.assert_array_equal(crop, shards.crop_face(astronaut, face))
+    np.testing.assert_array_equal(crop, crop_sets.crop_face(astronaut, face))
 
 
 def test_a_shard_is_never_larger_than_its_cap(tmp_path, items, finders):

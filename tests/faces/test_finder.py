@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aiface.errors import ModelError
-from aiface.faces import finder as faces
+from aiface.faces import finder as finder_module
 from aiface.faces.finder import YUNET_FILE, Face, FaceFinder, Mtcnn, YuNet, load_finder
 from aiface.paths import ROOT, WEIGHTS
 
@@ -250,7 +250,7 @@ def test_unsure_faces_are_left_out(mtcnn, monkeypatch, confidence, count):
 
 @pytest.mark.parametrize("say", ["function", "stderr"])
 def test_mtcnn_when_yunet_was_not_fetched(tmp_path, capsys, monkeypatch, say):
-    monkeypatch.setattr(faces, "Mtcnn", lambda: type("Net", (), {"name": "MTCNN"})())
+    monkeypatch.setattr(finder_module, "Mtcnn", lambda: type("Net", (), {"name": "MTCNN"})())
     lines = []
     finder = load_finder(tmp_path, lines.append) if say == "function" else load_finder(tmp_path)
     printed = capsys.readouterr()

@@ -37,8 +37,7 @@ devices = join(JOB["devices"], JOB["wait_s"], JOB["lost_s"])  # before what impo
 from aiface.data.crop_sets import CropSet  # noqa: E402
 from aiface.models.keras_import import keras  # noqa: E402
 from aiface.models.network import FROM_SCRATCH  # noqa: E402
-from aiface.training import losses  # noqa: E402
-from aiface.training import trainer as training  # noqa: E402
+from aiface.training import losses, trainer  # noqa: E402
 from aiface.training.config import Phase, TrainConfig  # noqa: E402
 from aiface.training.trainer import train  # noqa: E402
 from benchmarks.soak.trainee import tiny  # noqa: E402
@@ -74,19 +73,19 @@ def main():
     sys.addaudithook(watch)
     tell("joined", number=devices.number, process=devices.process, processes=devices.processes)
     config = TrainConfig(**{**vars(CONFIG), **JOB["config"]})
-    trainer = training._Trainer.__init__
+    begin = trainer._Trainer.__init__
 
     def with_death(self, *arguments):
-        trainer(self, *arguments)
+        begin(self, *arguments)
         self.callbacks = [Dies()]
 
     def teacher(folder, runtime):
         keras.utils.set_random_seed(3)
         return SimpleNamespace(network=tiny(folder))
 
-    with mock.patch.multiple(training, build=tiny, initialise=lambda model, init: None), \
+    with mock.patch.multiple(trainer, build=tiny, initialise=lambda model, init: None), \
             mock.patch.multiple(losses, build=tiny, load_detector=teacher), \
-            mock.patch.object(training._Trainer, "__init__", with_death):  # fmt: skip
+            mock.patch.object(trainer._Trainer, "__init__", with_death):  # fmt: skip
         model, progress = train(config, CropSet(JOB["crops"]), JOB["run"], lambda row: tell("row", **row), 0, devices)
     tell("end", history=progress.history, written=sorted(written), weight=float(abs(model.get_weights()[0]).sum()))
 

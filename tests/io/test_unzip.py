@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from aiface.errors import DataError, ModelError
-from aiface.io import unzip as archive
+from aiface.io import unzip
 from aiface.io.unzip import main, unpack
 from aiface.models import vetting
 from benchmarks.soak.archives import ARCHIVES, HARMLESS, NETWORKS, fault, layer, many, network, write_zip
@@ -69,7 +69,7 @@ def test_a_fault_is_seen(tmp_path):
 
 
 def test_too_many_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(unzip, "MOST_ENTRIES", 10)
     unpack(many(tmp_path / "ten.zip", 10), tmp_path / "ten")
     with pytest.raises(DataError, match="at most 10 parts, found 11"):
         unpack(many(tmp_path / "eleven.zip", 11), tmp_path / "eleven")
@@ -77,10 +77,10 @@ def test_too_many_parts(tmp_path, monkeypatch):
 
 
 def test_a_bomb_in_many_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "MOST_BYTES", 1000)
+    monkeypatch.setattr(unzip, "MOST_BYTES", 1000)
     path = write_zip(tmp_path / "a.zip", [(str(n), bytes(101)) for n in range(10)])
     with zipfile.ZipFile(path) as file, pytest.raises(DataError, match="at most 1000 bytes unpacked, found 1010"):
-        archive.check(file, path, archive.MOST_BYTES)
+        unzip.check(file, path, unzip.MOST_BYTES)
 
 
 def test_an_honest_archive_is_unpacked(tmp_path):

@@ -253,8 +253,8 @@ assert load_detector(sys.argv[1]).score(np.zeros((3, 256, 256, 3), np.uint8)).sh
 """
 ANALYZE = """
 from aiface import __main__
-from aiface.faces import finder as faces
-faces.load_finder = lambda folder: scene.Finder()
+from aiface.faces import finder
+finder.load_finder = lambda folder: scene.Finder()
 assert __main__.main(["analyze", *sys.argv[2:], "--detector", sys.argv[1]]) == 0
 """
 

@@ -15,7 +15,7 @@ from PIL import Image
 from aiface.errors import DataError
 from aiface.io import media_kinds
 from aiface.io.media_kinds import IMAGE, VIDEO
-from aiface.provenance import inspector as inspection
+from aiface.provenance import inspector
 from aiface.provenance.claims import read_provenance
 from aiface.provenance.inspector import kind, provenance
 
@@ -23,8 +23,8 @@ from aiface.provenance.inspector import kind, provenance
 @pytest.fixture(autouse=True)
 def own_process(monkeypatch):
     """An inspector of each test's own, in place of the one that all share."""
-    mine = inspection._Inspector()
-    monkeypatch.setattr(inspection, "_inspector", mine)
+    mine = inspector._Inspector()
+    monkeypatch.setattr(inspector, "_inspector", mine)
     yield mine
     mine.end()
 
@@ -96,12 +96,12 @@ def stand_in(monkeypatch, code):
     ],
 )
 def test_a_file_that_kills_the_process(picture, monkeypatch, code, reason):
-    monkeypatch.setattr(inspection, "PATIENCE", 0.5)
+    monkeypatch.setattr(inspector, "PATIENCE", 0.5)
     with monkeypatch.context() as patch:
         stand_in(patch, code)
         with pytest.raises(DataError, match=rf"picture\.jpg: expected a file that can be looked into.*{reason}"):
             kind(picture)
-    monkeypatch.setattr(inspection, "PATIENCE", 30.0)
+    monkeypatch.setattr(inspector, "PATIENCE", 30.0)
     assert kind(picture) == IMAGE  # another process answers the next
 
 

@@ -19,12 +19,12 @@ from aiface.analysis.person import Person
 from aiface.analysis.pipeline import analyze, analyze_video
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import BETWEEN, NO_FACE, Verdict
-from aiface.apps.web import answer_page as answer
+from aiface.apps.web import answer_page
 from aiface.io.files import sha256
 from aiface.io.images import read_image
 from aiface.labels import Answer
 from aiface.models.detector import Detector
-from aiface.provenance import inspector as inspection
+from aiface.provenance import inspector
 from aiface.reports.figures import timeline
 from aiface.reports.overlay import draw
 from aiface.reports.page import HARDLY, _about_maps, _heated, as_html, write_report
@@ -202,7 +202,7 @@ def test_a_file_is_read_and_drawn_once(clip, tmp_path, kind):
     analysis = clip if kind == "a clip" else judge_image(path)
     watched = {
         "sha256": sha256,
-        "provenance": inspection.provenance,
+        "provenance": inspector.provenance,
         "figures.timeline": timeline,
         "draw": draw,
     }
@@ -214,7 +214,7 @@ def test_a_file_is_read_and_drawn_once(clip, tmp_path, kind):
         report = Report.of(analysis, scene.detector())
         page = write_report(report, tmp_path / "report.html")
         as_html(report)
-        answer.result(report)
+        answer_page.result(report)
     assert page.with_suffix(".json").read_text(encoding="utf-8") == json.dumps(report.json, indent=2) + "\n"
     drawn = {"figures.timeline": 1, "draw": 0} if kind == "a clip" else {"figures.timeline": 0, "draw": 1}
     assert {name: call.call_count for name, call in calls.items()} == {"sha256": 1, "provenance": 1} | drawn

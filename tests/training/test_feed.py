@@ -8,7 +8,7 @@ from clips import FakeFinder
 from aiface.data.batches import Batches
 from aiface.data.crop_sets import prepare
 from aiface.data.folders import scan
-from aiface.training import batch_workers as workers
+from aiface.training import batch_workers
 from aiface.training.feed import Feed
 
 
@@ -23,7 +23,7 @@ def batches(make_tree, tmp_path_factory):
 def test_batches_are_the_same_whoever_makes_them(batches, number):
     crops, expected = batches
     made = [expected[index] for index in range(5)]  # the shards are mapped from here on
-    with workers.started(number, crops) as pool:
+    with batch_workers.started(number, crops) as pool:
         feed = Feed(expected, 2, pool)
         assert len(feed) == 5
         for index in (2, 0, 4, 1, 3):
@@ -36,7 +36,7 @@ def test_batches_are_the_same_whoever_makes_them(batches, number):
 
 def test_processes_are_others_and_do_without_keras(batches):
     crops, expected = batches
-    with workers.started(1, crops) as pool:
+    with batch_workers.started(1, crops) as pool:
         Feed(expected, 1, pool)[0]
         assert pool.submit(os.getpid).result() != os.getpid()
         assert not pool.submit(eval, "'keras' in __import__('sys').modules").result()
@@ -44,7 +44,7 @@ def test_processes_are_others_and_do_without_keras(batches):
 
 
 def test_none_outlives_its_use(batches):
-    with workers.started(1, batches[0]) as pool:
+    with batch_workers.started(1, batches[0]) as pool:
         pid = pool.submit(os.getpid).result()
         os.kill(pid, 0)
     with pytest.raises(ProcessLookupError):

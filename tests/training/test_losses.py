@@ -9,8 +9,7 @@ from aiface.data.batches import Batches
 from aiface.data.crop_sets import prepare
 from aiface.data.folders import scan
 from aiface.models.keras_import import keras
-from aiface.training import losses
-from aiface.training import trainer as training
+from aiface.training import losses, trainer
 from aiface.training.config import Phase, TrainConfig
 from aiface.training.trainer import train
 
@@ -46,7 +45,7 @@ def teacher(monkeypatch):
     made = by_colour("teacher", dropout=0.5)
     made.get_layer("logit").set_weights([np.array([[6.0], [-3.0], [-3.0]]), np.zeros(1)])
     monkeypatch.setattr(losses, "build", by_colour)
-    monkeypatch.setattr(training, "build", by_colour)
+    monkeypatch.setattr(trainer, "build", by_colour)
     monkeypatch.setattr(losses, "load_detector", lambda folder, runtime: SimpleNamespace(network=made))
     return made
 

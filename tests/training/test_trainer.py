@@ -18,7 +18,7 @@ from aiface.models.detector import load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import BACKBONES, FROM_SCRATCH
 from aiface.paths import ROOT
-from aiface.training import trainer as training
+from aiface.training import trainer
 from aiface.training.config import Phase, TrainConfig
 from aiface.training.figures import history
 from aiface.training.run_folder import load_arrays
@@ -50,7 +50,7 @@ def tiny(backbone, size=CROP_SIZE, dropout=0.2, policy="float32"):
 
 @pytest.fixture
 def tiny_build(monkeypatch):
-    monkeypatch.setattr(training, "build", tiny)
+    monkeypatch.setattr(trainer, "build", tiny)
 
 
 def same(weights, others):
@@ -100,7 +100,7 @@ def test_the_result_is_a_float32_network_of_crop_size(real_run, crops):
     assert model.input_shape == (None, CROP_SIZE, CROP_SIZE, 3)
     assert model.dtype_policy.name == "float32"
     valid = crops.split("valid")
-    logits = training.predict_logits(model, valid.batches())
+    logits = trainer.predict_logits(model, valid.batches())
     assert logits.dtype == np.float32
     assert validation_auc(logits, valid)["auc"] == pytest.approx(progress.best_auc, abs=1e-6)
 
@@ -109,7 +109,7 @@ def test_what_learned_and_what_was_frozen(real_run):
     """The backbone learns; its batch normalisations stay as the first weights had them, statistics included."""
     config, bare, _, _, _, run = real_run
     last = load_arrays(run / "state-00002.npz")
-    trained = training.build(config.backbone, 64, config.dropout)
+    trained = trainer.build(config.backbone, 64, config.dropout)
     trained.set_weights(last[-len(trained.get_weights()) :])
     changed = 0
     for layer in (layer for layer in bare.layers if layer.weights):
@@ -146,7 +146,7 @@ def stop_at(epoch):
 @pytest.fixture(scope="module")
 def uninterrupted(crops, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "build", tiny)
+        patch.setattr(trainer, "build", tiny)
         run = tmp_path_factory.mktemp("whole")
         return *train(SMALL, crops, run, verbose=0), load_arrays(run / "state-00004.npz")
 
@@ -164,10 +164,10 @@ STOPS = [
 def test_interrupted_training_gives_the_same(crops, tmp_path, tiny_build, uninterrupted, monkeypatch, stops):
     for kind, number in stops:
         callbacks = [StopAfterSteps(number)] if kind == "steps" else []
-        monkeypatch.setattr(training, "_tensorboard", lambda run, callbacks=callbacks: callbacks)
+        monkeypatch.setattr(trainer, "_tensorboard", lambda run, callbacks=callbacks: callbacks)
         with pytest.raises(KeyboardInterrupt):
             train(SMALL, crops, tmp_path, stop_at(number) if kind == "epoch" else None, verbose=0)
-    monkeypatch.setattr(training, "_tensorboard", lambda run: [])
+    monkeypatch.setattr(trainer, "_tensorboard", lambda run: [])
     model, progress = train(SMALL, crops, tmp_path, verbose=0)
     expected_model, expected, state = uninterrupted
     assert without_time(progress.history) == without_time(expected.history)
@@ -191,7 +191,7 @@ def test_processes_that_make_the_batches_change_nothing(crops, tmp_path, tiny_bu
 
 def test_a_finished_run_is_only_read(crops, tmp_path, tiny_build, monkeypatch):
     model, progress = train(SMALL, crops, tmp_path, verbose=0)
-    monkeypatch.setattr(training._Trainer, "run_epoch", None)
+    monkeypatch.setattr(trainer._Trainer, "run_epoch", None)
     again, progress_again = train(SMALL, crops, tmp_path, verbose=0)
     assert progress_again == progress
     assert same(again.get_weights(), model.get_weights())
@@ -235,9 +235,9 @@ def test_a_damaged_state_is_named(crops, tmp_path, tiny_build, damage):
 
 def test_each_split_has_its_use(crops, tmp_path, tiny_build, monkeypatch):
     """The test split is never looked at, and what is validated on is not trained on."""
-    given, batches = [], training.Batches
+    given, batches = [], trainer.Batches
     monkeypatch.setattr(
-        training, "Batches", lambda crops, *args, **choices: given.append(crops) or batches(crops, *args, **choices)
+        trainer, "Batches", lambda crops, *args, **choices: given.append(crops) or batches(crops, *args, **choices)
     )
     monkeypatch.setattr(CropSet, "__getitem__", guarded(CropSet.__getitem__, "test"))
     train(dataclasses.replace(SMALL, phases=SMALL.phases[:1]), crops, tmp_path, verbose=0)
@@ -287,10 +287,10 @@ def test_a_split_is_missing(crops, tmp_path, keep, split):
 )
 def test_patience(crops, tmp_path, tiny_build, monkeypatch, aucs, patience, epochs, best):
     given = iter(aucs)
-    monkeypatch.setattr(training, "validation_auc", lambda logits, valid: {"auc": next(given)})
-    monkeypatch.setattr(training, "_tensorboard", lambda run: [])
+    monkeypatch.setattr(trainer, "validation_auc", lambda logits, valid: {"auc": next(given)})
+    monkeypatch.setattr(trainer, "_tensorboard", lambda run: [])
     weights = []
-    monkeypatch.setattr(training, "save_arrays", saved_weights(training.save_arrays, weights))
+    monkeypatch.setattr(trainer, "save_arrays", saved_weights(trainer.save_arrays, weights))
     config = dataclasses.replace(SMALL, phases=(Phase(len(aucs), 1e-3, 48),), steps_per_epoch=1, patience=patience)
     model, progress = train(config, crops, tmp_path, verbose=0)
     assert (progress.epoch, progress.best_epoch, progress.best_auc) == (epochs, best, aucs[best])
@@ -317,12 +317,12 @@ def test_the_running_average(average, expected):
         def get_weights(self):
             return [np.array(next(self.values))]
 
-    trainer = training._Trainer.__new__(training._Trainer)
-    trainer.config, trainer.model, trainer.average = dataclasses.replace(SMALL, average=average), Model(), None
+    averager = trainer._Trainer.__new__(trainer._Trainer)
+    averager.config, averager.model, averager.average = dataclasses.replace(SMALL, average=average), Model(), None
     found = []
     for first in (True, False, False):
-        trainer._update_average(first)
-        found.append(float(trainer.average[0]))
+        averager._update_average(first)
+        found.append(float(averager.average[0]))
     assert found == expected
 
 
@@ -364,9 +364,9 @@ def test_validation_auc_leaves_out_what_has_one_class():
 
 
 def test_no_tensorboard_without_tensorflow(monkeypatch, tmp_path):
-    assert len(training._tensorboard(tmp_path)) == 1
+    assert len(trainer._tensorboard(tmp_path)) == 1
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    assert training._tensorboard(tmp_path) == []
+    assert trainer._tensorboard(tmp_path) == []
 
 
 WITHOUT_TENSORFLOW = """
@@ -412,7 +412,7 @@ def test_training_without_tensorflow(crops, tmp_path):
 def test_a_detector_can_be_trained_further(crops, tmp_path, tiny_detector, monkeypatch):
     """Training starts from the bundle's weights: without a step that learns, they come out as they went in."""
     bundle = tiny_detector(tmp_path / "earlier", bias=1.5)
-    monkeypatch.setattr(training.keras.Model, "fit", lambda *args, **kwargs: SimpleNamespace(history={"loss": [0.0]}))
+    monkeypatch.setattr(trainer.keras.Model, "fit", lambda *args, **kwargs: SimpleNamespace(history={"loss": [0.0]}))
     config = TrainConfig(init=str(bundle), phases=(Phase(1, 1e-3, 64),), batch_size=2, steps_per_epoch=1)
     model, _ = train(config, crops, tmp_path / "run", verbose=0)
     assert same(model.get_weights(), load_detector(bundle).network.get_weights())

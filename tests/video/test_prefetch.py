@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from aiface.video import prefetch as ahead
+from aiface.video import prefetch
 from aiface.video.prefetch import DEPTH, Ahead
 
 
@@ -109,7 +109,7 @@ def test_closing_what_only_says_nothing_yet():
 
 
 def test_closing_does_not_wait_for_ever(monkeypatch, never):
-    monkeypatch.setattr(ahead, "PATIENCE", 0.1)
+    monkeypatch.setattr(prefetch, "PATIENCE", 0.1)
     items = Ahead(never.wait() for _ in range(3))
     began = time.monotonic()
     items.close()

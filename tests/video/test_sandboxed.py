@@ -10,9 +10,9 @@ import pytest
 from clips import noise, seconds, text, write_clip
 
 from aiface.errors import VideoError
-from aiface.io import sandbox as child
+from aiface.io import sandbox
 from aiface.paths import ROOT
-from aiface.video import sandboxed as isolated
+from aiface.video import sandboxed
 from aiface.video.opening import open_video, sample
 
 
@@ -87,7 +87,7 @@ def stand_in(monkeypatch, code):
     ],
 )
 def test_a_decoder_that_fails_midway(tmp_path, monkeypatch, code, reason):
-    monkeypatch.setattr(isolated, "PATIENCE", 0.5)
+    monkeypatch.setattr(sandboxed, "PATIENCE", 0.5)
     stand_in(monkeypatch, f"frame(0.0); frame(1.0)\n{code}")
     path = write_clip(tmp_path / "clip.mp4", seconds(3))
     with open_video(path, isolated=True) as clip:
@@ -117,7 +117,7 @@ def test_closing_ends_the_process(tmp_path, taken):
 
 def test_the_other_process_ends_with_this_one(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", seconds(200), noise)
-    with child.start("aiface.video.sandboxed", str(path), "clip", "inf") as decoder:
+    with sandbox.start("aiface.video.sandboxed", str(path), "clip", "inf") as decoder:
         decoder.stdin.close()
         assert decoder.wait(10) == 1
 

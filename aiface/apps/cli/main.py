@@ -6,12 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aiface.apps.cli import judge as cli_judge
-from aiface.apps.cli import train as cli_train
-from aiface.apps.cli.app import add_arguments as add_app_arguments
-from aiface.apps.cli.app import run as run_app
-from aiface.apps.cli.info import add_arguments as add_info_arguments
-from aiface.apps.cli.info import run as run_info
+from aiface.apps.cli import app, info, judge, train
 from aiface.errors import AifaceError
 
 EXAMPLES = """examples:
@@ -51,12 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    cli_judge.add_commands(commands)
-    app = commands.add_parser("app", help="judge files and browsers' cameras on a page of this machine (needs gradio)")
-    add_app_arguments(app)
-    app.set_defaults(run=run_app)
-    cli_train.add_commands(commands)
-    info = commands.add_parser("info", help="what is installed, which detector, and what this machine can do")
-    add_info_arguments(info)
-    info.set_defaults(run=run_info)
+    judge.add_commands(commands)
+    page = commands.add_parser("app", help="judge files and browsers' cameras on a page of this machine (needs gradio)")
+    app.add_arguments(page)
+    page.set_defaults(run=app.run)
+    train.add_commands(commands)
+    facts = commands.add_parser("info", help="what is installed, which detector, and what this machine can do")
+    info.add_arguments(facts)
+    facts.set_defaults(run=info.run)
     return parser

@@ -12,7 +12,7 @@ import anywidget
 import numpy as np
 from PIL import Image
 
-from aiface.apps.web import answer_page as answer
+from aiface.apps.web import answer_page
 from aiface.apps.web.streams import Live
 from aiface.errors import AifaceError, DataError
 from aiface.faces.finder import Finder
@@ -75,7 +75,7 @@ class Camera(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("camera.js")
-    _css = answer.CSS
+    _css = answer_page.CSS
 
     def __init__(self, finder: Finder, detector: Detector):
         super().__init__()
@@ -90,7 +90,7 @@ def _said(page: Callable[[], str]) -> str:
     try:
         return page()
     except AifaceError as error:
-        return answer.problem(str(error))
+        return answer_page.problem(str(error))
 
 
 def _decoded(jpeg: memoryview) -> np.ndarray:

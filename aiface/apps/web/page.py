@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aiface.apps.web import answer_page as answer
+from aiface.apps.web import answer_page
 from aiface.apps.web.streams import FULL, Live, judge
 from aiface.apps.web.uploads import Uploads
 from aiface.errors import AifaceError
@@ -67,8 +67,8 @@ def build(finder: Finder, detector: Detector, limits: Limits, folder: str | Path
 
     def claim(path: str | None, request: gr.Request) -> str:
         if path and uploads.claim(request.session_hash, path):
-            return answer.waiting("Waiting for a free place...")
-        return answer.problem(FULL if path else "No file came; please choose it again.")
+            return answer_page.waiting("Waiting for a free place...")
+        return answer_page.problem(FULL if path else "No file came; please choose it again.")
 
     def show(request: gr.Request) -> Iterator[str]:
         if (path := uploads.of(request.session_hash)) is None:
@@ -142,7 +142,7 @@ def serve(page: "gradio.Blocks", limits: Limits, host: str, port: int) -> None:
             server_name=host, server_port=port, share=False, ssr_mode=False, pwa=False, mcp_server=False,
             run_history=False, enable_monitoring=False, footer_links=[], prevent_thread_lock=True, quiet=True,
             inbrowser=False, max_file_size=round(limits.megabytes * 2**20), state_session_capacity=200,
-            theme=gr.themes.Default(**fonts), css=answer.CSS, app_kwargs={"middleware": [Middleware(_Guard)]},
+            theme=gr.themes.Default(**fonts), css=answer_page.CSS, app_kwargs={"middleware": [Middleware(_Guard)]},
         )  # fmt: skip
     except Exception as error:  # OSError, or one of Gradio's own
         raise AifaceError(

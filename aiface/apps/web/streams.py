@@ -13,7 +13,7 @@ from aiface.analysis.pipeline import analyze_images, analyze_video
 from aiface.analysis.result import Analysis, Settings
 from aiface.analysis.session import Looks, Session
 from aiface.apps.throttle import Throttle
-from aiface.apps.web import answer_page as answer
+from aiface.apps.web import answer_page
 from aiface.errors import AifaceError, DataError
 from aiface.faces.finder import Face, Finder
 from aiface.io.media_kinds import IMAGE
@@ -46,7 +46,7 @@ def judge(path: str | Path, finder: Finder, detector: Detector, seconds: float) 
     Of a clip the first `seconds` are judged. When the iterator is closed, judging stops.
     """
     path = Path(path)
-    yield answer.waiting("Opening the file...")
+    yield answer_page.waiting("Opening the file...")
     try:
         if kind(path) == IMAGE:
             (analysis,) = analyze_images([path], finder, detector)
@@ -54,9 +54,9 @@ def judge(path: str | Path, finder: Finder, detector: Detector, seconds: float) 
                 raise DataError(analysis.error)
         else:
             analysis = yield from _judge_clip(path, finder, detector, seconds)
-        yield answer.result(Report.of(analysis, detector))
+        yield answer_page.result(Report.of(analysis, detector))
     except AifaceError as error:
-        yield answer.problem(str(error).replace(str(path.resolve()), path.name).replace(str(path), path.name))
+        yield answer_page.problem(str(error).replace(str(path.resolve()), path.name).replace(str(path), path.name))
 
 
 def _judge_clip(path: Path, finder: Finder, detector: Detector, seconds: float) -> Generator[str, None, Analysis]:
@@ -85,7 +85,7 @@ def _judge_clip(path: Path, finder: Finder, detector: Detector, seconds: float) 
 
 def _picture(frame: Frame, seen: Looks, session: Session, seconds: float) -> str:
     end = min(session.duration, seconds) if session.duration else None
-    return answer.progress(draw(frame.image, live_marks(seen, session)), frame.time, end)
+    return answer_page.progress(draw(frame.image, live_marks(seen, session)), frame.time, end)
 
 
 def _with_limit(analysis: Analysis, duration: float, seconds: float) -> Analysis:
@@ -108,7 +108,7 @@ class Live:
     def look(self, client: str, image: np.ndarray) -> str:
         """The page to show after another picture, RGB uint8 `(height, width, 3)`, of a client's camera."""
         camera = self._camera(client)
-        return answer.problem(FULL) if camera is None else camera.look(image)
+        return answer_page.problem(FULL) if camera is None else camera.look(image)
 
     def _camera(self, client: str) -> "_Camera | None":
         now = time.monotonic()
@@ -132,4 +132,4 @@ class _Camera:
         with self._lock:
             seen = self._session.update(Frame(np.ascontiguousarray(image), time.monotonic() - self._began))
             shown = self._session.shown(seen)
-        return answer.live(draw(image, shown_marks(seen, shown)), shown)
+        return answer_page.live(draw(image, shown_marks(seen, shown)), shown)

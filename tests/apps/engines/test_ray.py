@@ -23,7 +23,7 @@ from scene import BLUE, RED, picture
 from aiface.analysis.result import Settings
 from aiface.apps.engines import ray as ray_engine
 from aiface.errors import ClusterError, DataError
-from aiface.io import object_stores as stores
+from aiface.io import object_stores
 from aiface.paths import ROOT
 from aiface.reports.folder import Reports, plan
 
@@ -126,16 +126,16 @@ def test_a_store_is_searched(name, inputs, others):
     store = pytest.importorskip("fsspec").filesystem("memory")
     for file in ("a.png", "sub/b.mp4", "notes.txt"):
         store.pipe(f"/box/{file}", b"")
-    found = [[str(each).replace("memory:///", "memory://") for each in names] for names in stores.search(name)]
+    found = [[str(each).replace("memory:///", "memory://") for each in names] for names in object_stores.search(name)]
     assert found == [[each.replace("memory:///", "memory://") for each in names] for names in (inputs, others)]
 
 
 def test_an_object_that_is_too_large_is_not_fetched():
     pytest.importorskip("fsspec").filesystem("memory").pipe("/box/large.png", bytes(11))
-    with stores.fetched("memory://box/large.png", most=11) as copy:
+    with object_stores.fetched("memory://box/large.png", most=11) as copy:
         assert copy.stat().st_size == 11
     assert not copy.exists()
-    with pytest.raises(DataError, match="at most 10 bytes"), stores.fetched("memory://box/large.png", most=10):
+    with pytest.raises(DataError, match="at most 10 bytes"), object_stores.fetched("memory://box/large.png", most=10):
         pass
 
 

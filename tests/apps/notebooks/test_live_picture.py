@@ -9,7 +9,7 @@ from scene import HEIGHT, RED, WIDTH, picture
 
 from aiface.analysis.session import Session
 from aiface.apps import throttle
-from aiface.apps.notebooks import live_picture as notebook
+from aiface.apps.notebooks import live_picture
 from aiface.apps.notebooks.live_picture import INTERVAL, LivePicture
 from aiface.video.opening import Frame
 
@@ -19,7 +19,7 @@ def updates(monkeypatch):
     """The pictures shown, instead of in a notebook."""
     found = []
     handle = SimpleNamespace(update=lambda image: found.append(Image.open(io.BytesIO(image.data))))
-    monkeypatch.setattr(notebook, "display", lambda display_id: handle)
+    monkeypatch.setattr(live_picture, "display", lambda display_id: handle)
     return found
 
 
@@ -36,7 +36,7 @@ def updates(monkeypatch):
 )
 def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, looks, step, work, pictures):
     now = [50.0]
-    for module in (notebook, throttle):
+    for module in (live_picture, throttle):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     detector, scored = scene.detector(), []
     score = detector.score

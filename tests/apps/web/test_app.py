@@ -29,15 +29,13 @@ from aiface.__main__ import main
 from aiface.analysis import verdict
 from aiface.analysis.result import Analysis
 from aiface.apps.cli import app
-from aiface.apps.web import answer_page as answer
-from aiface.apps.web import streams as judging
+from aiface.apps.web import answer_page, streams
 from aiface.apps.web.streams import GONE, Live, Shared, judge
 from aiface.apps.web.uploads import FORGOTTEN, Uploads
 from aiface.io.files import sha256
 from aiface.labels import Answer
 from aiface.provenance.claims import ABSENCE, Credentials, Provenance
-from aiface.reports import figures
-from aiface.reports import wording as words
+from aiface.reports import figures, wording
 from aiface.reports.report import Report
 from aiface.reports.wording import NOT_PROOF
 
@@ -115,23 +113,23 @@ def test_a_file_is_hashed_and_its_timeline_drawn_once(tmp_path):
     assert (hashed.call_count, drawn.call_count, len(charts)) == (1, 1, 1)
 
 
-@pytest.mark.parametrize(("reason", "plain"), [*words.PLAIN.items(), ("another reason <b>", "another reason <b>")])
+@pytest.mark.parametrize(("reason", "plain"), [*wording.PLAIN.items(), ("another reason <b>", "another reason <b>")])
 def test_reasons_are_plain(reason, plain):
     judged = verdict.Verdict(Answer.INCONCLUSIVE, None, reasons=(reason,))
-    page = Page(answer.result(Report(Analysis(EVIL, verdict=judged), scene.detector(), None, NOTHING_SAID)))
+    page = Page(answer_page.result(Report(Analysis(EVIL, verdict=judged), scene.detector(), None, NOTHING_SAID)))
     assert f"Why:{plain}" in page.text.replace("Why: ", "Why:")
     assert "b" not in {tag for tag, _ in page.tags}
 
 
 def test_every_reason_has_plain_words():
     reasons = {verdict.NO_FACE, verdict.TOO_SMALL, verdict.TOO_BLURRED, verdict.TOO_FEW, verdict.BETWEEN}
-    assert set(words.PLAIN) == reasons | {verdict.UNSTABLE}
+    assert set(wording.PLAIN) == reasons | {verdict.UNSTABLE}
 
 
 def test_nobody(tmp_path):
     page = last(save(tmp_path / "a.png"))
     assert headline(page) == "Inconclusive"
-    assert words.PLAIN[verdict.NO_FACE] in page.text
+    assert wording.PLAIN[verdict.NO_FACE] in page.text
     assert "How sure" not in page.text
 
 
@@ -172,7 +170,7 @@ def test_only_so_much_of_a_clip_is_judged(tmp_path, count, limit, warned):
 
 def test_warnings_are_shown(tmp_path):
     analysis = Analysis("a.mp4", moving=True, warnings=["read <3> frames"])
-    page = Page(answer.result(Report(analysis, scene.detector(), None, NOTHING_SAID)))
+    page = Page(answer_page.result(Report(analysis, scene.detector(), None, NOTHING_SAID)))
     assert "Please note: read <3> frames." in page.text
 
 
@@ -304,7 +302,7 @@ def test_cameras_know_nothing_of_each_other(monkeypatch):
         now[0] += 0.2
     assert headline(Page(one)) == "Looks AI-generated"
     assert headline(Page(two)) == "Looks real"
-    assert judging.FULL in Page(live.look("three", picture())).text
+    assert streams.FULL in Page(live.look("three", picture())).text
     now[0] += GONE + 1
     assert headline(Page(live.look("three", picture()))) == "Looking"
     assert headline(Page(live.look("one", picture((20, 30, 100, RED))))) == "Looking"  # a new session
@@ -465,7 +463,7 @@ def test_clients_do_not_see_each_other(server, tmp_path):
         path = server.upload("a.png", save(tmp_path / "a.png", (100, 40, 100, colour)).read_bytes())
         server.call("claim", client, sent(path))
     full = server.upload("a.png", save(tmp_path / "a.png", (100, 40, 100, MIXED)).read_bytes())
-    assert judging.FULL in server.call("claim", "third", sent(full))["output"]["data"][0]
+    assert streams.FULL in server.call("claim", "third", sent(full))["output"]["data"][0]
     assert "AI-generated" in str(server.call("show", "red")["output"])
     assert "Looks real" in str(server.call("show", "blue")["output"])
 
