@@ -94,7 +94,7 @@ def test_size_is_that_of_a_crop_by_default(tiny_network):
 
 @pytest.mark.parametrize("name", ["resnet50", "DenseNet121", ""])
 def test_an_unknown_backbone(name):
-    with pytest.raises(ModelError, match=rf"expected a backbone among densenet121, mobilenet_v2, found '{name}'"):
+    with pytest.raises(ModelError, match=rf"expected a backbone among {', '.join(sorted(BACKBONES))}, found '{name}'"):
         build(name)
 
 
