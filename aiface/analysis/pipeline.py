@@ -15,7 +15,7 @@ from aiface.analysis.person import Person, Trail
 from aiface.analysis.result import Analysis, Settings, finder_name
 from aiface.analysis.session import Looks, Session
 from aiface.analysis.verdict import judge_input, judge_person
-from aiface.errors import AifaceError, DataError, VideoError
+from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
 from aiface.io.images import read_image
@@ -106,10 +106,9 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
         analyses.append(analysis)
         try:
             image = read_image(path)
-        except DataError as error:
-            analysis.error = str(error)
-            continue
-        found += [(analysis, face, crop_face(image, face)) for face in finder(image)]
+            found += [(analysis, face, crop_face(image, face)) for face in finder(image)]
+        except Exception as error:  # whatever it is, the other images are judged
+            analysis.error = _reason(path, error)
     crops = np.array([crop for *_, crop in found])
     scores = detector.score(crops)
     spreads = detector.spread(crops, scores).tolist()
@@ -182,5 +181,14 @@ def analyze_source(
 def _analyze_or_say(path: str | Path, finder: Finder, detector: Detector, settings: Settings) -> Analysis:
     try:
         return analyze_video(path, finder, detector, settings)
-    except (AifaceError, OSError) as error:  # OSError: a name too long for the file system
-        return Analysis(str(path), error=str(error))
+    except Exception as error:  # whatever it is, the other inputs are judged
+        return Analysis(str(path), error=_reason(path, error))
+
+
+def _reason(path: str | Path, error: Exception) -> str:
+    """Why an input can't be judged. Raises what lies not with the input: a `ModelError`."""
+    if isinstance(error, ModelError):
+        raise error
+    if isinstance(error, AifaceError | OSError):  # OSError: a name too long for the file system
+        return str(error)
+    return f"{path}: expected what can be judged, found what fails with {type(error).__name__}: {error}; report this"

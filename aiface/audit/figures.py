@@ -7,10 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aiface.audit.findings import CLASS_WORDS, MUCH, SOME, capital, printable, words
+from aiface.audit.findings import CLASS_WORDS, MUCH, SOME, capital, words
 from aiface.audit.measurements import MEANING, Measurements
 from aiface.audit.traits import Trait
 from aiface.drawing import CLASS_COLOURS
+from aiface.io.files import shown
 
 
 def figures(measured: Measurements, traits: Sequence[Trait]) -> list[tuple[str, Figure]]:
@@ -48,7 +49,7 @@ def distributions(measured: Measurements, name: str, most: int = 12) -> Figure:
         axes.plot((low, high), (row, row), color=colour, linewidth=1)
         axes.plot((first, third), (row, row), color=colour, linewidth=6, solid_capstyle="butt")
         axes.plot(middle, row, "o", color="white", markeredgecolor=colour, markersize=5)
-    names = [printable(f"{source}, {CLASS_WORDS[label]}").replace("$", r"\$") for label, source in largest]
+    names = [shown(f"{source}, {CLASS_WORDS[label]}").replace("$", r"\$") for label, source in largest]
     axes.set(yticks=range(len(largest)), yticklabels=names)
     axes.set_xlabel(MEANING[name], fontsize=8)
     return figure

@@ -12,6 +12,7 @@ from aiface.audit.pixel_statistics import GRAIN, LIGHT
 from aiface.audit.shortcut import ShortcutScore
 from aiface.audit.traits import Category, Trait
 from aiface.data.folders import Item
+from aiface.io.files import shown
 from aiface.labels import AI, NAMES, REAL
 
 SOME, MUCH = 0.60, 0.75  # AUC from which a trait is a warning, a problem
@@ -39,12 +40,7 @@ class Finding:
     sentence: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sentence", printable(self.sentence))
-
-
-def printable(text: object) -> str:
-    """Text that can be written as UTF-8, whatever bytes the paths in it are made of."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
+        object.__setattr__(self, "sentence", shown(self.sentence))
 
 
 def words(name: str) -> str:

@@ -12,12 +12,12 @@ import numpy as np
 import aiface
 from aiface.audit.audit import Audit
 from aiface.audit.figures import figures
-from aiface.audit.findings import capital, counted, printable, severity, where, words
+from aiface.audit.findings import capital, counted, severity, where, words
 from aiface.audit.measurements import MEANING
 from aiface.audit.shortcut import ShortcutScore
 from aiface.audit.traits import Trait
 from aiface.drawing import SEVERITY_COLOURS, data_url, html_page
-from aiface.io.files import write_json, write_text
+from aiface.io.files import shown, write_json, write_text
 
 _NO_SCORE = "No score: too few pictures of a class."
 _COLUMNS = ("jpeg_quality", "bytes_per_pixel", "sharpness", "noise", "blockiness", "brightness", "contrast",
@@ -97,11 +97,11 @@ def to_json(found: Audit, most: int = 1000) -> dict:
 
 def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
-        return {printable(key): _plain(entry) for key, entry in value.items()}
+        return {shown(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     if isinstance(value, str | Path):
-        return printable(value)
+        return shown(value)
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -135,7 +135,7 @@ def to_html(found: Audit) -> str:
         unreadable=f"<h2>Unreadable</h2>{_html_table(['file', 'reason'], unreadable)}" if unreadable else "",
         version=aiface.__version__,
     )  # fmt: skip
-    return printable(html_page("Data audit", body, _STYLE, width=66))
+    return shown(html_page("Data audit", body, _STYLE, width=66))
 
 
 def _scores(shortcut: ShortcutScore) -> str:

@@ -23,7 +23,7 @@ from aiface.data.folders import Item, scan_all, with_validation
 from aiface.errors import DataError
 from aiface.faces.crop import CROP_VERSION, crop_face
 from aiface.faces.finder import FaceFinder, Finder, load_finder
-from aiface.io.files import atomic_path, sha256, write_csv
+from aiface.io.files import atomic_path, sha256, shown, write_csv
 from aiface.io.images import read_image
 from aiface.labels import NAMES
 
@@ -47,14 +47,24 @@ def prepare(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    done = {row["path"] for path in out.glob("crops-*.csv") for row in _read_rows(path)}
-    todo = [item for item in items if str(item.path) not in done]
+    todo = _not_done(items, Counter(row["path"] for path in out.glob("crops-*.csv") for row in _read_rows(path)))
     results = _crop_in_threads(todo, new_finder)
     try:
         _write_shards(progress(results), out, shard_bytes)
     finally:
         results.close()
     return CropSet(out)
+
+
+def _not_done(items: Iterable[Item], done: Counter[str]) -> list[Item]:
+    """The items whose names, as `shown`, are not `done`; of several that are shown alike, the first are done first."""
+    todo = []
+    for item in items:
+        if done[name := shown(item.path)]:
+            done[name] -= name != str(item.path)
+        else:
+            todo.append(item)
+    return todo
 
 
 def prepare_folders(

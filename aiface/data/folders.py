@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiface.errors import DataError
+from aiface.io.files import shown
 from aiface.io.media_kinds import is_image
 from aiface.labels import NAMES, label_of_folder
 
@@ -65,7 +66,7 @@ def _item(path: Path, root: Path) -> Item | None:
         return None
     split = next((_SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in _SPLIT_FOLDERS), "")
     match = _SOURCE.match(path.stem)
-    name = root.resolve().name
+    name = shown(root.resolve().name)
     return Item(path, label, split, match[1].lower() if match else name, str(root))
 
 
@@ -116,7 +117,8 @@ def with_validation(
 def _share(item: Item, seed: int) -> float:
     """A number in [0, 1) that depends on the file's name, or its clip's, and the seed alone."""
     frame = _FRAME.match(item.path.stem)
-    digest = hashlib.sha256(f"{seed}:{frame[1].lower() if frame else item.path.stem}".encode()).digest()
+    name = frame[1].lower() if frame else item.path.stem
+    digest = hashlib.sha256(f"{seed}:{name}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 

@@ -21,6 +21,7 @@ from aiface.evaluation.clips import TABLE, Clip, judge_clips, labelled_files, li
 from aiface.evaluation.metrics import coverage_risk, decisions, figures
 from aiface.evaluation.robustness import CURVES, Degraded, degraded
 from aiface.faces.finder import FaceFinder, load_finder
+from aiface.io.files import shown
 from aiface.io.media_kinds import is_image
 from aiface.labels import AI, REAL
 from aiface.models.calibration import Calibration
@@ -61,7 +62,7 @@ def set_name(root: str | Path) -> str:
     'wild/test'
     """
     root = Path(root).resolve()
-    return f"{root.parent.name}/{root.name}" if root.name in SPLITS else root.name
+    return shown(f"{root.parent.name}/{root.name}" if root.name in SPLITS else root.name)
 
 
 def test_items(root: str | Path) -> list[Item]:

@@ -1,18 +1,23 @@
-"""Files: hashes, and writes that are whole or absent."""
+"""Files: hashes, names as they are shown, and writes that are whole or absent."""
 
+import codecs
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import re
 import secrets
+import sys
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aiface.errors import WriteError
 
+LONGEST = 100  # bytes of a name that results are called by: a file system takes 255, and there is more in a name
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of bytes of a name that are no UTF-8
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what writing itself fails with
 
 
@@ -20,6 +25,32 @@ def sha256(path: str | Path) -> str:
     """SHA-256 of a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shown(name: object) -> str:
+    """A name, or a text that holds some, for people and other programs: a replacement character for what is no text.
+
+    Files are opened by the name as it is.
+
+    >>> shown("caf\\udce9.jpg") == "caf\\ufffd.jpg"
+    True
+    """
+    return _NO_TEXT.sub("\ufffd", str(name))
+
+
+def _unshown(error: UnicodeError) -> tuple[str | bytes, int]:
+    """As `shown`, where text leaves for a terminal or pipe; what its encoding lacks is escaped."""
+    if isinstance(error, UnicodeEncodeError) and error.encoding.lower() in ("utf-8", "utf8"):
+        return ("\ufffd" * (error.end - error.start)).encode(), error.end
+    return codecs.backslashreplace_errors(error)
+
+
+def print_any_name() -> None:
+    """Have standard output and error print any name, as `shown`."""
+    codecs.register_error("aiface.shown", _unshown)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="aiface.shown")
 
 
 @contextmanager
@@ -68,9 +99,9 @@ def _new_file(path: Path) -> Path:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text`, names in it as `shown`, as UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(shown(text), encoding="utf-8")
 
 
 def write_json(path: str | Path, value: object) -> None:
@@ -78,18 +109,28 @@ def write_json(path: str | Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def json_line(value: object) -> str:
+    """`value` as one line of JSON in ASCII, names in it as `shown`."""
+    return json.dumps(json.loads(shown(json.dumps(value, ensure_ascii=False))))
+
+
 def write_csv(path: str | Path, rows: Iterable[dict], fields: Iterable[str]) -> None:
-    """Write rows under a header of `fields`, whole or not at all."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(fields))
-        writer.writeheader()
-        writer.writerows(rows)
+    """Write rows under a header of `fields`, names in them as `shown`, whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(fields))
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_path(path) as temporary:
+        temporary.write_text(shown(text.getvalue()), encoding="utf-8", newline="")
 
 
 def folder_name(path: str | Path) -> str:
     """A name for the folder that holds an input's results: the input's own, of letters, digits and dashes.
 
+    It has at most LONGEST bytes: a letter may take four.
+
     >>> folder_name("clips/who? me.mp4")
     'who-me-mp4'
     """
-    return re.sub(r"\W+", "-", Path(path).name).strip("-") or "input"
+    name = re.sub(r"\W+", "-", Path(path).name).strip("-") or "input"
+    return name.encode()[:LONGEST].decode(errors="ignore")

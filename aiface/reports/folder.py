@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aiface.analysis.result import Analysis, Settings, finder_name, line
 from aiface.drawing import HEX, html_page
+from aiface.errors import ModelError, WriteError
 from aiface.faces.finder import Finder
 from aiface.io.files import folder_name, write_json, write_text
 from aiface.io.sources import search
@@ -58,7 +59,7 @@ class Reports:
         """Where the page of an input lies; no two inputs share one."""
         place = str(name) if "://" in str(name) else str(Path(name).absolute())
         told_apart = hashlib.sha256(os.fsencode(place)).hexdigest()[:10]
-        return self.folder / f"{folder_name(name)[:100]}-{told_apart}.html"
+        return self.folder / f"{folder_name(name)}-{told_apart}.html"
 
     def holds(self, path: Path) -> bool:
         """Whether a file is one of those that are written here: it may lie among what is to be judged."""
@@ -67,8 +68,18 @@ class Reports:
     def add(self, analysis: Analysis) -> dict:
         """Write the report on an input; return what is `told` of it.
 
-        `again`, too: whether it failed in a way that another try may mend.
+        `again`, too: whether it failed in a way that another try may mend. An input on which no report can be made has
+        one that says so. Raises `WriteError` where nothing can be written, `ModelError` for a network without maps.
         """
+        try:
+            return self._add(analysis)
+        except (WriteError, ModelError):
+            raise
+        except Exception as error:  # a file that is gone by now, say: the rest goes on
+            reason = f"{analysis.path}: expected what can be reported, found {type(error).__name__}: {error}; try again"
+            return self._add(Analysis(analysis.path, error=reason))
+
+    def _add(self, analysis: Analysis) -> dict:
         report = Report.of(analysis, self._detector, self._explain)
         page = write_report(report, self.path(analysis.path))
         return told(report.json, page) | {"again": not self._is_last(report.json, analysis.path)}
@@ -120,7 +131,7 @@ class Reports:
         rows = sorted(rows, key=lambda row: (ORDER.index(row["verdict"]), -(row["score"] or 0), row["path"]))
         write_json(self.folder / "index.json", {"report_version": VERSION, "inputs": rows})
         path = self.folder / "index.html"
-        write_text(path, _as_html(rows).encode("utf-8", "replace").decode())
+        write_text(path, _as_html(rows))
         return path
 
 

@@ -1,6 +1,5 @@
 """A report as one HTML page that needs no other file, and beside it as JSON."""
 
-import json
 from collections.abc import Iterable
 from functools import reduce
 from html import escape
@@ -11,7 +10,7 @@ import numpy as np
 import aiface
 from aiface.analysis.result import Analysis
 from aiface.drawing import HEX, data_url, html_page, jpeg_url
-from aiface.io.files import write_text
+from aiface.io.files import write_json, write_text
 from aiface.io.images import read_image
 from aiface.models.grad_cam import INNER_SHARE, onto_frame
 from aiface.provenance.claims import ABSENCE, Provenance
@@ -46,12 +45,11 @@ _BODY = """<h1>{title}</h1>
 def write_report(report: Report, out: str | Path) -> Path:
     """Write `out` (HTML) and the same figures beside it as `.json`; return the page's path.
 
-    The JSON comes last: where it is, the page is whole. Bytes in a file's name that are no text are escaped in JSON and
-    question marks on the page.
+    The JSON comes last: where it is, the page is whole.
     """
     out = Path(out)
-    write_text(out, as_html(report).encode("utf-8", "replace").decode())
-    write_text(out.with_suffix(".json"), json.dumps(report.json, indent=2) + "\n")
+    write_text(out, as_html(report))
+    write_json(out.with_suffix(".json"), report.json)
     return out
 
 

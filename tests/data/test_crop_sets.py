@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import itertools
+import os
 import threading
 
 import cv2
@@ -10,7 +11,7 @@ from clips import FakeFinder
 
 from aiface.data import crop_sets
 from aiface.data.crop_sets import CropSet, compress, crop_item, prepare
-from aiface.data.folders import scan
+from aiface.data.folders import scan, with_validation
 from aiface.errors import DataError
 from aiface.faces.crop import CROP_VERSION
 from aiface.io.images import read_image
@@ -368,3 +369,17 @@ def test_shards_of_another_version_are_not_added_to(tmp_path, items, finders):
 def test_a_missing_folder(tmp_path):
     with pytest.raises(DataError, match="expected shards of crops, found none"):
         CropSet(tmp_path / "none")
+
+
+def test_names_that_are_shown_alike_are_each_cropped_once(tmp_path, make_tree, finders):
+    """Their bytes are no UTF-8, so the table has a replacement character for each."""
+    root = make_tree(tmp_path / "set", splits=("train",), count=1)
+    for name in (b"caf\xe8.png", b"caf\xe9.png"):
+        copy = root / "train" / "real" / os.fsdecode(name)
+        copy.write_bytes((root / "train" / "real" / "0000.png").read_bytes())
+    found = with_validation(scan(root), 0.5)
+    prepare(found[:-1], tmp_path / "out", finders)  # fake, then real with one of the two
+    assert len(prepare(found, tmp_path / "out", finders)) == 4
+    assert len(prepare(found, tmp_path / "out", finders)) == 4
+    shown = [row.path for row in CropSet(tmp_path / "out").rows if "\ufffd" in row.path]
+    assert len(shown) == 2

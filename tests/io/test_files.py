@@ -2,13 +2,15 @@ import csv
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from aiface import errors, labels
 from aiface.errors import AifaceError
-from aiface.io.files import atomic_path, sha256, write_csv, write_json, write_text
+from aiface.io.files import atomic_path, folder_name, json_line, sha256, shown, write_csv, write_json, write_text
 from aiface.paths import WEIGHTS
 
 # Labels and errors
@@ -124,3 +126,34 @@ def test_sha256(tmp_path):
 
 def test_weights_lie_beside_the_package():
     assert Path(__file__).parents[2] / "weights" == WEIGHTS
+
+
+ODD, SHOWN = os.fsdecode(b"caf\xe9 \xff.jpg"), "caf\ufffd \ufffd.jpg"
+
+
+@pytest.mark.parametrize(("name", "seen"), [(ODD, SHOWN), ("Zoë 写真 😀.jpg", "Zoë 写真 😀.jpg"), (Path(ODD), SHOWN)])
+def test_a_name_is_shown_everywhere(tmp_path, name, seen):
+    assert shown(name) == seen
+    assert json.loads(json_line({"path": str(name)})) == {"path": seen}
+    assert json_line([str(name)]).isascii()
+    write_text(tmp_path / "a.txt", str(name))
+    write_json(tmp_path / "a.json", [str(name)])
+    write_csv(tmp_path / "a.csv", [{"path": name}], ["path"])
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == seen
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [seen]
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines() == ["path", seen]
+
+
+@pytest.mark.parametrize(("encoding", "bytes_seen"), [("utf-8", SHOWN.encode()), ("ascii", rb"caf\udce9 \udcff.jpg")])
+def test_a_terminal_shows_any_name(encoding, bytes_seen):
+    code = f"from aiface.io.files import print_any_name as ready; ready(); print({ODD!a})"
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
+    assert printed.strip() == bytes_seen
+
+
+@pytest.mark.parametrize("name", ["会" * 78 + ".jpg", "😀" * 60, "e\u0301" * 84, "x" * 255, "ü" * 127])
+def test_results_of_a_long_name_have_a_shorter_one(tmp_path, name):
+    (found := tmp_path / f"{folder_name(name)}-0123456789.html").touch()
+    assert len(found.name.encode()) <= 116
+    write_text(found, "there is room for a temporary name, too")

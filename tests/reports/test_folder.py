@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from html import escape
 from pathlib import Path
 from unittest import mock
 
@@ -16,11 +17,14 @@ from mixed import index, mixed, reports_of
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
+from aiface.analysis import pipeline
 from aiface.analysis.pipeline import analyze
 from aiface.analysis.result import Analysis, Settings
+from aiface.io.files import shown
 from aiface.io.sources import expand
 from aiface.paths import ROOT
 from aiface.reports.folder import ORDER, SKIPPED, Reports, plan
+from aiface.reports.page import write_report
 from aiface.reports.report import VERSION
 from aiface.reports.wording import people_lines
 
@@ -86,6 +90,44 @@ def test_what_is_told_comes_from_the_report_and_equals_its_json(files, tmp_path)
         }
         assert reports.done(analysis.path) == told
         assert not told["again"]
+
+
+@pytest.mark.parametrize(
+    "name", [os.fsdecode(b"caf\xe9"), os.fsdecode(b"fold\xe9r/a"), "会" * 78, "😀" * 60, "new\nline", "-dash"]
+)
+def test_any_name_is_judged_and_the_rest_goes_on(tmp_path, name):
+    write_clip(tmp_path / "clip.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    for suffix in (".png", ".mp4", ".txt"):
+        path = tmp_path / "in" / f"{name}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
+        path.write_bytes((tmp_path / {".png": "a.png", ".mp4": "clip.mp4", ".txt": "a.png"}[suffix]).read_bytes())
+    Image.fromarray(picture((100, 40, 100, BLUE))).save(tmp_path / "in" / "z.png")
+    judge(tmp_path / "out", tmp_path / "in")
+    seen = {row["path"]: row["verdict"] for row in index(tmp_path / "out")}
+    odd = shown(tmp_path / "in" / name)
+    assert seen == {f"{odd}.png": "ai", f"{odd}.mp4": "ai", f"{odd}.txt": SKIPPED, str(tmp_path / "in/z.png"): "real"}
+    assert judge(tmp_path / "out", tmp_path / "in")[1] == []  # and is known again
+    assert escape(odd) in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_no_input_ends_the_run(tmp_path, monkeypatch):
+    """Whatever it raises, in judging it or in reporting on it."""
+    for name in "abcd":
+        Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / f"{name}.png")
+    read, write = pipeline.read_image, write_report
+
+    def reading(path):
+        return read(path) if Path(path).stem != "b" else 1 / 0
+
+    def writing(report, page):
+        return write(report, page) if "c-png" not in page.name or report.analysis.error else 1 / 0
+
+    monkeypatch.setattr(pipeline, "read_image", reading)
+    monkeypatch.setattr("aiface.reports.folder.write_report", writing)
+    rows, _ = judge(tmp_path / "out", tmp_path / "*.png")
+    assert [row["verdict"] for row in rows] == ["ai", "error", "error", "ai"]
+    assert all("ZeroDivisionError" in row["why"] for row in rows[1:3])
 
 
 def rewrite(path):

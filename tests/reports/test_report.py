@@ -20,7 +20,7 @@ from aiface.analysis.pipeline import analyze, analyze_video
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import BETWEEN, NO_FACE, Verdict
 from aiface.apps.web import answer_page
-from aiface.io.files import sha256
+from aiface.io.files import sha256, shown
 from aiface.io.images import read_image
 from aiface.labels import Answer
 from aiface.models.detector import Detector
@@ -311,10 +311,10 @@ def test_any_name_can_be_reported(tmp_path, name):
         pytest.skip("this file system takes no such name")
     write_report(Report.of(judge_image(path), scene.detector()), tmp_path / "report.html")
     found = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert found["path"] == str(path)
+    assert found["path"] == shown(path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    shown = re.sub(r"\s+", " ", name.encode("utf-8", "replace").decode())
-    assert shown in page.text
+    there = re.sub(r"\s+", " ", shown(name))
+    assert there in page.text
     assert page.sources == STILL
 
 

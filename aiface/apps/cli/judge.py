@@ -1,7 +1,6 @@
 """The commands that judge: `analyze` and `live`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -161,10 +160,11 @@ def _on_ray(options: argparse.Namespace, settings: "Settings", stack: ExitStack)
 def _tell(line: dict, people: Iterable[str], warnings: Iterable[str], as_json: bool, out: TextIO | None = None) -> None:
     from tqdm import tqdm
 
+    from aiface.io.files import json_line
     from aiface.reports.wording import WORDS
 
     if as_json:
-        tqdm.write(json.dumps(line), out)
+        tqdm.write(json_line(line), out)
     elif not line["error"]:
         tqdm.write("\n  ".join((f"{line['path']}: {WORDS[line['verdict']]}", *people)), out)
     (out or sys.stdout).flush()

@@ -1,13 +1,13 @@
 """The command line: `python -m aiface --help`."""
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
 
 from aiface.apps.cli import app, info, judge, train
 from aiface.errors import AifaceError
+from aiface.io.files import print_any_name
 
 EXAMPLES = """examples:
   python -m aiface analyze clip.mp4 photos/            a verdict on each file
@@ -24,8 +24,7 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when all went well, 1 when something could not be judged or done, 2 for wrong use."""
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be valid text
+    print_any_name()
     try:
         return options.run(options)
     except AifaceError as error:

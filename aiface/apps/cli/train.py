@@ -69,9 +69,10 @@ def _prepare(options: argparse.Namespace) -> int:
     from aiface.data.crop_sets import prepare
     from aiface.data.folders import count, scan_all, with_validation
     from aiface.faces.finder import load_finder
+    from aiface.io.files import shown
 
     items = with_validation(scan_all(options.data), options.valid, options.valid_sources)
-    print(json.dumps(count(items), indent=2))
+    print(shown(json.dumps(count(items), indent=2, ensure_ascii=False)))
     crops = prepare(
         items, Path(options.out), lambda: load_finder(options.weights), lambda rows: tqdm(rows, unit="face")
     )
@@ -112,6 +113,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from aiface.evaluation.protocol import evaluate
     from aiface.evaluation.report import COMMAND, results_markdown, write
     from aiface.faces.finder import load_finder
+    from aiface.io.files import json_line
     from aiface.models.detector import load_detector
 
     detector = load_detector(options.detector)
@@ -123,7 +125,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.out:
         for path in write(result, detector.card, options.out, command):
             print(f"aiface: wrote {path}", file=sys.stderr)
-    print(json.dumps(result) if options.json else results_markdown(result, command))
+    print(json_line(result) if options.json else results_markdown(result, command))
     return 0
 
 

@@ -20,7 +20,7 @@ from aiface.analysis.pipeline import IMAGES_AT_ONCE, analyze
 from aiface.analysis.result import Analysis, Settings
 from aiface.errors import AifaceError, ClusterError
 from aiface.faces.finder import FaceFinder, load_finder
-from aiface.io.files import atomic_path
+from aiface.io.files import atomic_path, shown
 from aiface.io.media_kinds import is_image
 from aiface.io.object_stores import fetched, is_store
 from aiface.models.detector import Detector, load_detector
@@ -160,7 +160,7 @@ def groups(names: Sequence[str], workers: int) -> list[list[str]]:
 
 
 def write_table(path: str | Path, rows: Iterable[dict]) -> Path:
-    """Write rows of the index as Parquet, whole or not at all, ordered by path; what is no text there is escaped."""
+    """Write rows of the index as Parquet, whole or not at all, ordered by path, names as `shown`."""
     import pyarrow
     from pyarrow import parquet
 
@@ -173,7 +173,7 @@ def write_table(path: str | Path, rows: Iterable[dict]) -> Path:
 
 
 def _text(value: object) -> object:
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return shown(value) if isinstance(value, str) else value
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from aiface.analysis.person import Person
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import HEX, jpeg_url
-from aiface.io.files import folder_name
+from aiface.io.files import folder_name, shown
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 from aiface.reports.figures import chosen
@@ -161,7 +161,7 @@ def _timeline(report: Report) -> str:
 
 
 def _download(report: Report) -> str:
-    page = as_html(report).encode("utf-8", "replace")
+    page = shown(as_html(report)).encode()
     source = "data:text/html;charset=utf-8;base64," + base64.b64encode(page).decode()
     name = f"aiface-{folder_name(report.analysis.path)}.html"
     return f'<p><a class="aiface-button" download="{escape(name)}" href="{source}">Download the report</a></p>'

@@ -16,6 +16,7 @@ from aiface.__main__ import main
 from aiface.apps.cli import info
 from aiface.apps.notebooks.runner import read_parameters
 from aiface.data.crop_sets import CropSet
+from aiface.io.files import shown
 from aiface.models.calibration import Calibration
 from aiface.paths import ROOT
 from aiface.training.devices import HOSTS
@@ -149,7 +150,7 @@ def test_odd_names_survive(tmp_path, run, name):
         pytest.skip("this file system takes no such name")
     code, printed, _ = run("analyze", path, "--json")
     assert code == 0
-    assert [row["path"] for row in rows_of(printed)] == [str(path)]
+    assert [row["path"] for row in rows_of(printed)] == [shown(path)]
     assert run("analyze", path)[0] == 0
 
 
