@@ -1,5 +1,6 @@
 """Pictures as RGB uint8, from whoever: read in steps, upright, and refused where a header lies."""
 
+import io
 import os
 import struct
 from collections.abc import Callable
@@ -18,6 +19,8 @@ PLAUSIBLE = 10_000_000  # pixels: a picture with more takes a byte for each 100,
 PIXELS_A_BYTE = 100
 STRIP = 256  # rows
 MOST_TAGS = 1000  # of a TIFF; cameras and scanners write some dozens
+PNG = b"\x89PNG\r\n\x1a\n"
+NO_PIXELS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # a PNG's words and colour profile
 
 
 def open_image(file: str | Path | BinaryIO) -> Image.Image:
@@ -34,7 +37,12 @@ def open_image(file: str | Path | BinaryIO) -> Image.Image:
         head = _head(file)
     for reader in readers(head):
         with suppress(SyntaxError, IndexError, TypeError, struct.error):  # by which Image.open tells that it is none
-            return _opened(reader, file)
+            try:
+                return _opened(reader, file)
+            except ValueError:  # Pillow's, for a PNG with over 1 MB of text or profile in one piece
+                if not head.startswith(PNG):
+                    raise
+                return _opened(reader, _without_text(file))
     raise UnidentifiedImageError(f"cannot identify image file {file!r}")
 
 
@@ -78,10 +86,13 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        with open_image(path) as image:
-            check_size(path, image.size, path.stat().st_size)
-            ImageOps.exif_transpose(image, in_place=True)  # a copy would hold the pixels twice
-            return _as_array(image)
+        try:
+            return _read(path, path)
+        except ValueError:  # such text behind the pixels
+            with open(path, "rb") as file:
+                if not file.read(HEAD).startswith(PNG):
+                    raise
+            return _read(path, _without_text(path))
     except DataError:
         raise
     except FileNotFoundError:
@@ -93,6 +104,34 @@ def read_image(path: str | Path) -> np.ndarray:
         Exception
     ) as error:  # Pillow's parsers raise whatever they stumble on: KeyError, struct.error, MemoryError...
         raise DataError(f"{path}: expected a whole image, found a damaged one ({error}); replace it") from None
+
+
+def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
+    with open_image(file) as image:
+        check_size(path, image.size, path.stat().st_size)
+        ImageOps.exif_transpose(image, in_place=True)  # a copy would hold the pixels twice
+        return _as_array(image)
+
+
+def _without_text(file: str | Path | BinaryIO) -> BinaryIO:
+    """A PNG without its `NO_PIXELS`: what is left is whole.
+
+    PNG, third edition, section 5.3: a piece is its length, its name, so many bytes, and four of a checksum.
+    """
+    if isinstance(file, str | Path):
+        data = Path(file).read_bytes()
+    else:
+        file.seek(0)
+        data = file.read()
+    kept, place = io.BytesIO(), len(PNG)
+    kept.write(data[:place])
+    while place + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        if name not in NO_PIXELS:
+            kept.write(data[place : place + length + 12])
+        place += length + 12
+    kept.seek(0)
+    return kept
 
 
 def check_size(path: Path, size: tuple[int, int], bytes_there: int) -> None:

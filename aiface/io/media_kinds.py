@@ -36,9 +36,11 @@ class Format(NamedTuple):
 # Left out on purpose: EPS, for which Pillow would run Ghostscript, and playlists (HLS, DASH, concat), which name other
 # files that FFmpeg would open for a stranger
 TABLE = (
+    Format((".avif",), pillow="AVIF"),
     Format((".bmp",), pillow="BMP"),
     Format((".gif",), pillow="GIF"),
     Format((".jpg", ".jpeg", ".jpe", ".jfif"), pillow="JPEG"),
+    Format((".jp2", ".j2k", ".jpx"), pillow="JPEG2000"),
     Format((".png",), pillow="PNG"),
     Format((".tif", ".tiff"), pillow="TIFF"),
     Format((".webp",), pillow="WEBP"),

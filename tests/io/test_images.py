@@ -255,3 +255,57 @@ def test_a_tiff_cut_short_is_as_damaged_as_before(tmp_path, tail):
     (tmp_path / "cut.tif").write_bytes(b"II*\0" + tail)
     with pytest.raises(DataError, match=r"expected .*image, found .+; (remove or )?replace it"):
         read_image(tmp_path / "cut.tif")
+
+
+def words(chunk, size):
+    """Noise of so many bytes as a PNG's text or profile, in one piece."""
+    from PIL.PngImagePlugin import PngInfo
+
+    letters = np.random.default_rng(0).integers(97, 123, size, np.uint8).tobytes()
+    if chunk == "iCCP":
+        return {"icc_profile": letters}
+    info = PngInfo()
+    if chunk == "iTXt":
+        info.add_itxt("workflow", letters.decode(), zip=True)
+    else:
+        info.add_text("workflow", letters.decode(), zip=chunk == "zTXt")
+    return {"pnginfo": info}
+
+
+@pytest.mark.parametrize("chunk", ["tEXt", "zTXt", "iTXt", "iCCP"])
+@pytest.mark.parametrize("size", [500, 1_500_000])
+def test_words_and_profiles_of_any_size_leave_the_pixels_whole(tmp_path, chunk, size):
+    pixels = np.random.default_rng(1).integers(0, 256, (40, 30, 3), np.uint8)
+    image, exif = Image.fromarray(pixels), Image.Exif()
+    exif[0x0112] = 3  # upside down
+    image.save(tmp_path / "a.png", exif=exif, **words(chunk, size))
+    assert np.array_equal(read_image(tmp_path / "a.png"), pixels[::-1, ::-1])
+
+
+@pytest.mark.parametrize("size", [500, 1_500_000])
+def test_words_behind_the_pixels_leave_them_whole(tmp_path, size):
+    pixels = np.random.default_rng(1).integers(0, 256, (40, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", **words("zTXt", size))
+    data = (tmp_path / "a.png").read_bytes()
+    start = data.index(b"zTXt") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4])
+    (tmp_path / "a.png").write_bytes(data[:start] + data[end:-12] + data[start:end] + data[-12:])
+    assert np.array_equal(read_image(tmp_path / "a.png"), pixels)
+
+
+def test_a_png_cut_short_behind_its_words_is_damaged(tmp_path):
+    Image.new("RGB", (500, 500)).save(tmp_path / "a.png", **words("zTXt", 1_500_000))
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:-200])
+    with pytest.raises(DataError, match="found a damaged one"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("suffix", "off"), [("avif", 12), ("jp2", 0)])
+def test_formats_of_phones_and_archives(tmp_path, suffix, off):
+    rows, columns = np.mgrid[:48, :64]
+    pixels = np.stack((rows * 4, columns * 3, rows + columns), axis=2).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / f"a.{suffix}")
+    found = read_image(tmp_path / f"a.{suffix}")
+    assert found.shape == pixels.shape
+    assert np.abs(found.astype(int) - pixels).max() <= off

@@ -14,7 +14,7 @@ from aiface.io.sources import list_files
 CLIPS = [("mp4", "libx264"), ("m4v", "libx264"), ("mov", "libx264"), ("3gp", "libx264"), ("mkv", "libx264"),
          ("webm", "libvpx"), ("avi", "mpeg4"), ("mpg", "libx264"), ("vob", "libx264"), ("ts", "libx264"),
          ("mts", "libx264"), ("m2ts", "libx264"), ("wmv", "mpeg4"), ("flv", "libx264")]  # fmt: skip
-PICTURES = ["bmp", "gif", "jpg", "jpeg", "jpe", "jfif", "png", "tif", "tiff", "webp"]
+PICTURES = ["avif", "bmp", "gif", "jpg", "jpeg", "jpe", "jfif", "jp2", "j2k", "jpx", "png", "tif", "tiff", "webp"]
 TEXTS = {"index.ts": b"export const answer = 42\n", "index.mts": "export {}\n".encode("utf-16"), "empty.ts": b"",
          "list.ts": b"#EXTM3U\n#EXTINF:2,\n/secret.mp4\n", "Map.TS": b"BM and GIF are formats"}  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_clips(tmp_path, suffix, codec, name):
     assert kind(path if name == "as it is" else path.rename(tmp_path / name)) == VIDEO
 
 
-@pytest.mark.parametrize("form", ["BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("form", ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.ts", "a"])
 def test_pictures(tmp_path, form, name):
     path = picture(tmp_path / name, format=form)
