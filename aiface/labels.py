@@ -8,13 +8,19 @@ True
 <Answer.INCONCLUSIVE: 'inconclusive'>
 """
 
+import re
 from enum import StrEnum
 
 import numpy as np
 
 REAL, AI = 0, 1
 NAMES = ("real", "ai")
-FOLDERS = {"real": REAL, "fake": AI, "ai": AI}
+# as the sets of this field call them: 140k, CNNDetection, GenImage, FaceForensics++
+FOLDERS = {
+    "real": REAL, "0_real": REAL, "nature": REAL, "original": REAL,
+    "fake": AI, "ai": AI, "1_fake": AI, "manipulated": AI,
+}  # fmt: skip
+_OF_SPLIT = re.compile(r"^(train|training|val|valid|validation|test|testing)[_-]")  # of `training_real`
 
 
 class Answer(StrEnum):
@@ -31,7 +37,7 @@ class Answer(StrEnum):
 
 def label_of_folder(name: str) -> int | None:
     """The label that a folder's name stands for, or None if it stands for none."""
-    return FOLDERS.get(name.lower())
+    return FOLDERS.get(_OF_SPLIT.sub("", name.lower()))
 
 
 def right_answers(labels: np.ndarray) -> np.ndarray:

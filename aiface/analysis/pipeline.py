@@ -18,9 +18,11 @@ from aiface.analysis.verdict import judge_input, judge_person
 from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
+from aiface.io.files import check_opens
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
-from aiface.io.sources import list_inputs
+from aiface.io.sources import list_inputs, search
+from aiface.io.walk import cannot_open
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
 from aiface.video.opening import Frame, open_video, sample
@@ -105,6 +107,7 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
         analysis = Analysis(str(path), frames=1, settings={"faces_by": finder_name(finder)})
         analyses.append(analysis)
         try:
+            check_opens(path)
             image = read_image(path)
             found += [(analysis, face, crop_face(image, face)) for face in finder(image)]
         except Exception as error:  # whatever it is, the other images are judged
@@ -131,9 +134,13 @@ def analyze(
     One that was `interrupted` is the last.
     """
     for path in paths:
+        found = search(path)
+        yield from (Analysis(str(folder), error=cannot_open(folder, why)) for folder, why in found.unreadable)
+        if found.unreadable and not found.inputs:
+            continue
         try:
-            inputs = [path] if "://" in str(path) else list_inputs(path)
-        except (DataError, OSError) as error:  # OSError: a name too long for the file system
+            inputs = list_inputs(path, found)
+        except DataError as error:
             yield Analysis(str(path), error=str(error))
             continue
         for still, group in groupby(inputs, key=_is_still):
@@ -180,6 +187,8 @@ def analyze_source(
 
 def _analyze_or_say(path: str | Path, finder: Finder, detector: Detector, settings: Settings) -> Analysis:
     try:
+        if "://" not in str(path):
+            check_opens(path)
         return analyze_video(path, finder, detector, settings)
     except Exception as error:  # whatever it is, the other inputs are judged
         return Analysis(str(path), error=_reason(path, error))
@@ -191,4 +200,4 @@ def _reason(path: str | Path, error: Exception) -> str:
         raise error
     if isinstance(error, AifaceError | OSError):  # OSError: a name too long for the file system
         return str(error)
-    return f"{path}: expected what can be judged, found what fails with {type(error).__name__}: {error}; report this"
+    return f"{path}: judging it failed with {type(error).__name__}: {error}; report this"

@@ -13,7 +13,7 @@ from aiface.audit.shortcut import ShortcutScore
 from aiface.audit.traits import Category, Trait
 from aiface.data.folders import Item
 from aiface.io.files import shown
-from aiface.labels import AI, NAMES, REAL
+from aiface.labels import AI, REAL
 
 SOME, MUCH = 0.60, 0.75  # AUC from which a trait is a warning, a problem
 SEVERITIES = ("problem", "warning", "info")
@@ -59,8 +59,8 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def where(item: Item) -> str:
-    """A picture by its split, class and file name."""
-    return "/".join(filter(None, (item.split, NAMES[item.label], item.path.name)))
+    """A picture by its path, which opens it."""
+    return str(item.path)
 
 
 def severity(strength: float) -> str:

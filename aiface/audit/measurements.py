@@ -12,7 +12,7 @@ from aiface.audit.file_traits import METADATA, NUMBERS, file_traits
 from aiface.audit.pixel_statistics import STATISTICS, perceptual_hash, statistics
 from aiface.data.folders import Item
 from aiface.errors import DataError
-from aiface.io.files import sha256
+from aiface.io.files import check_opens, sha256
 from aiface.io.images import open_image, read_image
 
 MEANING = METADATA | STATISTICS
@@ -88,6 +88,7 @@ def _in_threads(items: Sequence[Item], threads: int) -> Generator[tuple[Item, tu
 def _measure_file(item: Item) -> tuple | str:
     """SHA-256, metadata, statistics, hash, thumbnail and JPEG tables of a file, or why it can't be read."""
     try:
+        check_opens(item.path)
         image = read_image(item.path)
         with open_image(item.path) as header:
             metadata, tables = file_traits(header, item.path.stat().st_size)

@@ -1,23 +1,35 @@
 """Folders of pictures to lists of labelled items, with honest splits.
 
-A data set is any folder with `real/` and `fake/` (or `ai/`) somewhere below it; a `train`, `valid` or `test`
-folder above them names the split. The 140k set's `real_vs_fake/real-vs-fake/train/real` is one such tree.
+A data set is any folder with `real/` and `fake/` (or other names of the two, see `aiface.labels`) somewhere below it; a
+`train`, `valid` or `test` folder on the way to a picture names its split. The 140k set's
+`real_vs_fake/real-vs-fake/train/real` is one such tree.
 """
 
 import hashlib
+import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aiface.errors import DataError
 from aiface.io.files import shown
 from aiface.io.media_kinds import is_image
-from aiface.labels import NAMES, label_of_folder
+from aiface.io.walk import cannot_open, walk
+from aiface.labels import AI, NAMES, REAL, label_of_folder
 
 SPLITS = ("train", "valid", "test")
-_SPLIT_FOLDERS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+EVAL = "eval"  # the test split of some sets, beside dev, and the validation split of others, beside test
+_SPLIT_FOLDERS = {
+    "train": "train", "training": "train", "test": "test", "testing": "test", "eval": EVAL, "evaluation": EVAL,
+    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "development": "valid",
+}  # fmt: skip
+_FORM = re.compile(r"(train|test|valid|val|eval|dev)(ing|ation|uation|elopment)?(set|data|split)?s?")
+_LIKE = re.compile(
+    _FORM.pattern + r"([\W_]*(set|data|split|image|img|picture|face|frame|video|clip|crop|part|fold)s?)?[\W_]*\d*|"
+    r"(hold|held)[\W_]*out([\W_]*(set|data|split)s?)?[\W_]*\d*"
+)
 _SOURCE = re.compile(r"([A-Za-z][A-Za-z0-9]*)_\d+$")
 _FRAME = re.compile(r"([A-Za-z][A-Za-z0-9]*_\d{3})\d{2}$")  # of a clip: SOURCE_CCCFF
 
@@ -36,41 +48,195 @@ class Item:
     set: str = ""
 
 
-def scan(root: str | Path) -> list[Item]:
-    """All labelled pictures below `root`, sorted by path.
+@dataclass(frozen=True)
+class Found:
+    """What lies in data sets: labelled items, and what is none of them.
 
-    A file named `SOURCE_0123.jpg` names its source; any other belongs to the source named like the set's folder.
-    Raises `DataError` if there is no such folder, nothing labelled in it, or a split that lacks a class.
+    left_out: the number of pictures in each folder that names no class. unreadable: folders that could not be opened,
+    with the reason.
+    """
+
+    items: list[Item]
+    left_out: Counter[Path] = field(default_factory=Counter)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def split_of_folder(name: str) -> str:
+    """The split that a folder's name stands for, `EVAL` for one of two; "" if it stands for none.
+
+    `training_real` names a class as well.
+    """
+    name = name.lower()
+    return _SPLIT_FOLDERS.get(name) or (
+        _SPLIT_FOLDERS.get(re.split("[_-]", name)[0], "") if label_of_folder(name) is not None else ""
+    )
+
+
+def look_through(
+    root: str | Path, wanted: Callable[[Path], bool] = is_image, names: Mapping[str, int] | None = None
+) -> Found:
+    """The files that are `wanted` below `root`, sorted by path.
+
+    The uppermost folder that names a class counts (a person in `real/` may be called Ai), from the folder on in which
+    both classes lie side by side; of splits the nearest. Links are followed. names: other names of the two classes,
+    with their labels. A file named `SOURCE_0123.jpg` names its source; any other belongs to the source named like the
+    set's folder. Raises `DataError` for a folder that looks like a split and is none that is known.
     """
     root = Path(root)
+    labels = _Labels(root, {name.lower(): label for name, label in (names or {}).items()})
+    found = walk(root, labels.apart)
+    paths = [path for path in found.files if wanted(path)]
+    labels.learn(path.parent for path in paths)
+    left_out: Counter[Path] = Counter()
+    items = []
+    for path in paths:
+        if (label := labels.of(path.parent)) is None:
+            left_out[path.parent] += 1
+        else:
+            items.append(_item(path, root, label, labels))
+    return Found(_settled(items), left_out, found.unreadable)
+
+
+class _Labels:
+    """What the folders below a root call their pictures."""
+
+    def __init__(self, root: Path, names: Mapping[str, int]):
+        self._root, self._names = root, names
+        self._below: dict[tuple[str, ...], set[int]] = defaultdict(set)
+
+    def named(self, name: str) -> int | None:
+        """The label of a folder's name alone."""
+        return self._names.get(name.lower(), label_of_folder(name))
+
+    def parts(self, folder: Path) -> tuple[str, ...]:
+        """The folders on the way from the root."""
+        return folder.relative_to(self._root).parts
+
+    def apart(self, folder: Path) -> Hashable:
+        """What tells apart paths to one folder: the classes and the split that they may stand for."""
+        found = [label for label in map(self.named, self.parts(folder)) if label is not None]
+        return (found[0], found[-1], _split(self.parts(folder))) if found else (_split(self.parts(folder)),)
+
+    def learn(self, folders: Iterable[Path]) -> None:
+        """Where the two classes lie side by side, by all folders that hold pictures."""
+        for parts in {self.parts(folder) for folder in folders}:
+            for at, name in enumerate(parts):
+                if (label := self.named(name)) is not None:
+                    self._below[parts[:at]].add(label)
+
+    def of(self, folder: Path) -> int | None:
+        """The label of the pictures in a folder, or None."""
+        parts = self.parts(folder)
+        start = max((at for at in range(len(parts)) if len(self._below.get(parts[:at], ())) == 2), default=0)
+        own = Path(os.path.abspath(self._root)).name  # noqa: PTH100, a link's own name and not its target's
+        return next((label for name in (*parts[start:], own) if (label := self.named(name)) is not None), None)
+
+
+def _split(folders: Sequence[str]) -> str:
+    """The split of the nearest folder that names one."""
+    return next((split for name in reversed(folders) if (split := split_of_folder(name))), "")
+
+
+def _item(path: Path, root: Path, label: int, labels: _Labels) -> Item:
+    folders = labels.parts(path.parent)
+    if not (split := _split(folders)):
+        _refuse_unknown_splits(root, folders, labels)
+    match = _SOURCE.match(path.stem)
+    return Item(path, label, split, match[1].lower() if match else shown(root.resolve().name), str(root))
+
+
+def _refuse_unknown_splits(root: Path, folders: Sequence[str], labels: _Labels) -> None:
+    """Raise `DataError` where one of them looks like a split: its pictures would be trained on.
+
+    Below the class, where folders may be called like people, a name must be one of a split and nothing else.
+    """
+    above = True
+    for at, name in enumerate(folders):
+        above = above and labels.named(name) is None
+        words = [word.lower() for word in re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+        ends = (words[0], words[-1]) if words and above else ()
+        if _LIKE.fullmatch(name.lower()) or any(map(_FORM.fullmatch, ends)):
+            raise DataError(
+                f"{root.joinpath(*folders[: at + 1])}: expected a split's folder called train, valid or test (or "
+                f"training, val, validation, dev, eval, testing), found one called {name}; rename it"
+            )
+
+
+def _settled(items: list[Item]) -> list[Item]:
+    """What `EVAL` stands for: the test split, unless there is one; it is never trained on."""
+    if not any(item.split == EVAL for item in items):
+        return items
+    split = "valid" if any(item.split == "test" for item in items) else "test"
+    return [replace(item, split=split) if item.split == EVAL else item for item in items]
+
+
+def _once(items: Iterable[Item]) -> list[Item]:
+    """The first item of each file that paths lead to; raises `DataError` for one that links put in both classes."""
+    first: dict[Path, Item] = {}
+    for item in items:
+        if (other := first.setdefault(item.path.resolve(), item)).label != item.label:
+            raise DataError(
+                f"{item.path}: expected a picture of one class, found the same one as {other.path}; remove one of them"
+            )
+    return list(first.values())
+
+
+def find(roots: Iterable[str | Path], real: Iterable[str] = (), fake: Iterable[str] = ()) -> Found:
+    """What `look_through` finds in several trees. A picture that two trees hold is named once, by the first.
+
+    real, fake: more names of folders of the two classes. Raises `DataError` if there is no such folder, nothing
+    labelled in it, a split that lacks a class, or a picture that links put into both classes.
+    """
+    names = dict.fromkeys(real, REAL) | dict.fromkeys(fake, AI)
+    found = [_found_in(Path(root), names) for root in roots]
+    items = _once(item for each in found for item in each.items)
+    left_out: Counter[Path] = Counter()
+    for each in found:
+        left_out |= each.left_out  # of trees within one another, once
+    return Found(items, left_out, [pair for each in found for pair in each.unreadable])
+
+
+def _found_in(root: Path, names: Mapping[str, int]) -> Found:
     if not root.is_dir():
         raise DataError(f"{root}: expected a folder with real/ and fake/ below it, found no folder; check the path")
-    found = (_item(path, root) for path in sorted(root.rglob("*")) if is_image(path) and path.is_file())
-    items = [item for item in found if item]
-    if not items:
+    found = look_through(root, names=names)
+    hint = "".join(f"; left out: {line}" for line in left_out_lines(found.left_out)[:5])
+    hint += "".join(f"; {cannot_open(*pair)}" for pair in found.unreadable[:5])
+    if not found.items:
         raise DataError(
             f"{root}: expected pictures in folders real/ and fake/ (or ai/), found none; "
-            "see data/README.md for the layout, ./fetch.sh data for the 140k set"
+            f"see data/README.md for the layout, ./fetch.sh data for the 140k set{hint}"
         )
-    _check_classes(items, root)
-    return items
+    _check_classes(found.items, root, hint)
+    return found
 
 
-def _item(path: Path, root: Path) -> Item | None:
-    """The item that a path stands for, or None outside `real/` and `fake/`: the folder nearest to the file counts."""
-    folders = path.relative_to(root).parts[:-1][::-1]
-    label = next((label for label in map(label_of_folder, folders) if label is not None), None)
-    if label is None:
-        label = label_of_folder(root.name)
-    if label is None:
-        return None
-    split = next((_SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in _SPLIT_FOLDERS), "")
-    match = _SOURCE.match(path.stem)
-    name = shown(root.resolve().name)
-    return Item(path, label, split, match[1].lower() if match else name, str(root))
+def left_out_lines(left_out: Counter[Path]) -> list[str]:
+    """Each folder that names no class, with the number of its pictures."""
+    return [f"{folder}: {number} picture{'s' * (number != 1)}" for folder, number in sorted(left_out.items())]
 
 
-def _check_classes(items: Sequence[Item], root: Path) -> None:
+def scan(root: str | Path) -> list[Item]:
+    """All labelled pictures below `root`, sorted by path; see `look_through`.
+
+    Raises `DataError` as `find` does, and for folders that can't be opened.
+    """
+    return scan_all([root])
+
+
+def scan_all(roots: Iterable[str | Path]) -> list[Item]:
+    """Items of several trees mixed. A picture that two trees hold is named once, by the first; raises as `scan`."""
+    return opened(find(roots)).items
+
+
+def opened(found: Found) -> Found:
+    """The same; raises `DataError` if a folder could not be opened."""
+    if found.unreadable:
+        raise DataError("; ".join(cannot_open(*pair) for pair in found.unreadable))
+    return found
+
+
+def _check_classes(items: Sequence[Item], root: Path, hint: str) -> None:
     counts = Counter((item.split, item.label) for item in items)
     for split in {item.split for item in items}:
         for label, name in enumerate(NAMES):
@@ -78,17 +244,8 @@ def _check_classes(items: Sequence[Item], root: Path) -> None:
                 where = f"{root}/{split}" if split else f"{root}"
                 raise DataError(
                     f"{where}: expected pictures of both classes, found none labelled {name}; "
-                    f"put them into a folder named {'real' if name == 'real' else 'fake'}/"
+                    f"put them into a folder named {'real' if name == 'real' else 'fake'}/{hint}"
                 )
-
-
-def scan_all(roots: Iterable[str | Path]) -> list[Item]:
-    """Items of several trees mixed. A picture that two trees hold is named once, by the first."""
-    by_path: dict[Path, Item] = {}
-    for root in roots:
-        for item in scan(root):
-            by_path.setdefault(item.path.resolve(), item)
-    return list(by_path.values())
 
 
 def with_validation(

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from aiface.data.crop_sets import CropSet
+from aiface.data.folders import split_of_folder
 from aiface.errors import DataError
 from aiface.labels import AI, REAL, label_of_folder
 
-_LAYERS = {"train", "valid", "val", "validation", "test", "real", "fake", "ai", "real_vs_fake", "real-vs-fake"}
+_LAYERS = {"real_vs_fake", "real-vs-fake"}  # beside those of a class or a split
 
 
 def sets(crops: CropSet) -> np.ndarray:
@@ -27,9 +28,13 @@ def _set_of(path: str) -> str:
     """The first folder, upwards from a picture, that lies above the folder of its class and is no other such layer."""
     folders = Path(path).parts[-2::-1]
     above_class = dropwhile(lambda name: label_of_folder(name) is None, folders)
-    if name := next((name for name in above_class if name.lower() not in _LAYERS), ""):
+    if name := next((name for name in above_class if not _is_layer(name)), ""):
         return name
     raise DataError(f"{path}: expected a set's folder above real/ or fake/, found none; prepare the crops from there")
+
+
+def _is_layer(name: str) -> bool:
+    return label_of_folder(name) is not None or bool(split_of_folder(name)) or name.lower() in _LAYERS
 
 
 def groups(crops: CropSet) -> np.ndarray:

@@ -6,7 +6,7 @@ ignored), or with clips below `real/` and `fake/` (or `ai/`).
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from aiface.analysis.pipeline import analyze_video
 from aiface.analysis.result import Settings
-from aiface.data.folders import SPLITS
+from aiface.data.folders import look_through, opened
 from aiface.errors import AifaceError, DataError
 from aiface.evaluation.resampling import bootstrap
 from aiface.faces.finder import Finder
@@ -45,21 +45,13 @@ def list_clips(root: str | Path) -> list[Clip]:
     root = Path(root)
     if (root / TABLE).is_file():
         return _read_table(root / TABLE)
-    found = [Clip(path, path.relative_to(root).as_posix(), label) for path, label in labelled_files(root, is_clip)]
-    splits = [next((part for part in Path(clip.file).parts if part in SPLITS), "") for clip in found]
+    items = opened(look_through(root, is_clip)).items
+    found = [Clip(item.path, item.path.relative_to(root).as_posix(), item.label) for item in items]
+    splits = [item.split for item in items]
     if any(splits) and "test" not in splits:
         raise DataError(f"{root}: expected clips in a test split, found {', '.join(sorted(set(splits) - {''}))} only; "
                         "name the folder to measure")  # fmt: skip
     return [clip for clip, split in zip(found, splits, strict=True) if split == "test" or not any(splits)]
-
-
-def labelled_files(root: Path, wanted: Callable[[Path], bool]) -> Iterator[tuple[Path, int]]:
-    """The files that are `wanted` below `root`, sorted, each with the label that the nearest folder above it names."""
-    for path in sorted(root.rglob("*")):
-        folders = (root.resolve().name, *path.relative_to(root).parts[:-1])[::-1]
-        label = next((label for label in map(label_of_folder, folders) if label is not None), None)
-        if label is not None and wanted(path) and path.is_file():
-            yield path, label
 
 
 def _read_table(table: Path) -> list[Clip]:

@@ -14,15 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from aiface.data.crop_sets import CropSet, prepare
-from aiface.data.folders import SPLITS, Item, scan
+from aiface.data.folders import Item, look_through, scan, split_of_folder
 from aiface.errors import DataError
 from aiface.evaluation import resampling
-from aiface.evaluation.clips import TABLE, Clip, judge_clips, labelled_files, list_clips
+from aiface.evaluation.clips import TABLE, Clip, judge_clips, list_clips
 from aiface.evaluation.metrics import coverage_risk, decisions, figures
 from aiface.evaluation.robustness import CURVES, Degraded, degraded
 from aiface.faces.finder import FaceFinder, load_finder
 from aiface.io.files import shown
-from aiface.io.media_kinds import is_image
 from aiface.labels import AI, REAL
 from aiface.models.calibration import Calibration
 from aiface.models.detector import Detector
@@ -62,7 +61,7 @@ def set_name(root: str | Path) -> str:
     'wild/test'
     """
     root = Path(root).resolve()
-    return shown(f"{root.parent.name}/{root.name}" if root.name in SPLITS else root.name)
+    return shown(f"{root.parent.name}/{root.name}" if split_of_folder(root.name) else root.name)
 
 
 def test_items(root: str | Path) -> list[Item]:
@@ -104,7 +103,7 @@ def _contents(root: str | Path) -> tuple[list[Item], list[Clip]]:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: expected a folder with real/ and fake/ below it, found no folder; check the path")
-    clips, pictures = list_clips(root), any(labelled_files(root, is_image))
+    clips, pictures = list_clips(root), look_through(root).items
     if not clips and not pictures:
         raise DataError(f"{root}: expected pictures or clips in folders real/ and fake/ (or ai/), or a {TABLE}, "
                         "found none; see data/README.md for the layout")  # fmt: skip

@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from aiface.errors import WriteError
+from aiface.errors import DataError, WriteError
 
 LONGEST = 100  # bytes of a name that results are called by: a file system takes 255, and there is more in a name
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of bytes of a name that are no UTF-8
@@ -51,6 +51,18 @@ def print_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="aiface.shown")
+
+
+def check_opens(path: str | Path) -> None:
+    """Raise `DataError` for a file that is there and may not be opened: it need not be damaged."""
+    try:
+        with open(path, "rb"):
+            pass
+    except (FileNotFoundError, IsADirectoryError):  # who reads it says so
+        pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: expected a file that may be read, found: {reason}; change its rights") from None
 
 
 @contextmanager

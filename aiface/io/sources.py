@@ -1,12 +1,14 @@
 """What the names that people give stand for: files, folders, patterns and addresses."""
 
 import os.path
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from glob import glob, has_magic
 from pathlib import Path
+from typing import NamedTuple
 
 from aiface.errors import DataError
 from aiface.io.media_kinds import is_clip, is_image
+from aiface.io.walk import cannot_open, walk
 
 
 def expand(names: Iterable[str]) -> list[str]:
@@ -28,29 +30,33 @@ def is_folder(name: str | Path) -> bool:
     return "://" not in str(name) and os.path.isdir(name)  # noqa: PTH112, Path's raises for a name too long
 
 
-def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
-    """The images and videos within a folder, and all other files, sorted."""
-    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    inputs = [path for path in files if is_image(path) or is_clip(path)]
-    return inputs, sorted(set(files) - set(inputs))
+class Search(NamedTuple):
+    """What a name stands for: inputs, other files of its folder, and folders in it that can't be opened, with why."""
+
+    inputs: Sequence[str | Path]
+    others: Sequence[str | Path] = ()
+    unreadable: Sequence[tuple[Path, str]] = ()
 
 
-def search(name: str) -> tuple[list[str | Path], list[str | Path]]:
-    """The inputs that a name stands for, and what else lies in its folder."""
+def search(name: str | Path) -> Search:
+    """The images and videos that a name stands for, itself or all within a folder, and what else lies there, sorted.
+
+    Links within a folder are followed, and what other programs leave there is left out (`aiface.io.walk`).
+    """
     if not is_folder(name):
-        return [name], []
-    inputs, others = list_files(name)
-    return [*inputs], [*others]
+        return Search([name])
+    found = walk(name)
+    inputs = [path for path in found.files if is_image(path) or is_clip(path)]
+    return Search(inputs, sorted(set(found.files) - set(inputs)), found.unreadable)
 
 
-def list_inputs(path: str | Path) -> list[Path]:
-    """The images and videos that a path stands for: itself, or for a folder all within it, sorted.
+def list_inputs(path: str | Path, found: Search | None = None) -> list[str | Path]:
+    """The images and videos that a path stands for, as `search` finds them.
 
     Raises `DataError` for a folder that holds none.
     """
-    path = Path(path)
-    if not is_folder(path):
-        return [path]
-    if not (found := list_files(path)[0]):
-        raise DataError(f"{path}: expected images or videos in this folder, found none; name another")
-    return found
+    found = found or search(path)
+    if not found.inputs:
+        reasons = "".join(f"; {cannot_open(*pair)}" for pair in found.unreadable)
+        raise DataError(f"{path}: expected images or videos in this folder, found none; name another{reasons}")
+    return [*found.inputs]

@@ -18,7 +18,8 @@ from aiface.drawing import HEX, html_page
 from aiface.errors import ModelError, WriteError
 from aiface.faces.finder import Finder
 from aiface.io.files import folder_name, write_json, write_text
-from aiface.io.sources import search
+from aiface.io.sources import Search, search
+from aiface.io.walk import cannot_open
 from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.reports.page import write_report
@@ -136,7 +137,7 @@ class Reports:
 
 
 def plan(
-    names: Iterable[str], reports: Reports, search: Callable[[str], tuple[list, list]] = search
+    names: Iterable[str], reports: Reports, search: Callable[[str], Search] = search
 ) -> tuple[list[str | Path], list[dict]]:
     """What is left to judge, and the rows of what is not: judged before, or in a folder but no picture and no clip.
 
@@ -146,12 +147,13 @@ def plan(
     todo: dict[Path, str | Path] = {}
     rows: dict[Path, dict] = {}
     for name in names:
-        inputs, others = search(name)
-        others = [other for other in others if not reports.holds(Path(other))]
+        found = search(name)
+        others = [other for other in found.others if not reports.holds(Path(other))]
         rows |= {reports.path(other): skipped(other) for other in others}
-        for each in inputs or [name] * (not others):
-            if found := reports.done(each):
-                rows[reports.path(each)] = found["row"]
+        rows |= {reports.path(folder): closed(folder, reason) for folder, reason in found.unreadable}
+        for each in found.inputs or [name] * (not others and not found.unreadable):
+            if done := reports.done(each):
+                rows[reports.path(each)] = done["row"]
             else:
                 todo[reports.path(each)] = each
     return list(todo.values()), list(rows.values())
@@ -160,6 +162,11 @@ def plan(
 def skipped(path: str | Path) -> dict:
     """The row of a file that is no input."""
     return {"path": str(path), "verdict": SKIPPED, "score": None, "people": 0, "why": NEITHER, "report": None}
+
+
+def closed(folder: Path, reason: str) -> dict:
+    """The row of a folder that can't be opened: what lies in it is not judged."""
+    return skipped(folder) | {"verdict": "error", "why": cannot_open(folder, reason)}
 
 
 def told(report: dict, page: Path) -> dict:

@@ -1,9 +1,10 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from aiface.data.folders import Item, count, scan, scan_all, with_validation
+from aiface.data.folders import Item, count, find, left_out_lines, scan, scan_all, with_validation
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 
@@ -49,10 +50,32 @@ def seen(items, root):
             ["real/train/p/q/a.jpg", "fake/train/b.jpg", "real/train/notes.txt", "other/c.jpg", "d.jpg"],
             {"real/train/p/q/a.jpg": (REAL, "train", "set"), "fake/train/b.jpg": (AI, "train", "set")},
         ),
-        (  # the folder nearest to the file counts
+        (  # of classes the uppermost folder counts, of splits the nearest
             ["real/fake/a.jpg", "fake/real/b.jpg", "test/train/real/c.jpg", "test/train/fake/d.jpg"],
-            {"real/fake/a.jpg": (AI, "", "set"), "fake/real/b.jpg": (REAL, "", "set"),
+            {"real/fake/a.jpg": (REAL, "", "set"), "fake/real/b.jpg": (AI, "", "set"),
              "test/train/real/c.jpg": (REAL, "train", "set"), "test/train/fake/d.jpg": (AI, "train", "set")},
+        ),
+        (  # a person called Ai
+            ["real/Ai/a.jpg", "real/Mona/b.jpg", "fake/x/c.jpg"],
+            {"real/Ai/a.jpg": (REAL, "", "set"), "real/Mona/b.jpg": (REAL, "", "set"), "fake/x/c.jpg": (AI, "", "set")},
+        ),
+        (  # a set called like a class
+            ["original/train/real/a.jpg", "original/train/fake/b.jpg", "ai/nature/a.jpg", "ai/ai/b.jpg"],
+            {"original/train/real/a.jpg": (REAL, "train", "set"), "original/train/fake/b.jpg": (AI, "train", "set"),
+             "ai/nature/a.jpg": (REAL, "", "set"), "ai/ai/b.jpg": (AI, "", "set")},
+        ),
+        (  # the names of other sets
+            ["test/0_real/a.jpg", "test/1_fake/b.jpg", "training_real/a.jpg", "training_fake/b.jpg", "val/nature/a.jpg",
+             "val/ai/b.jpg", "original/c.jpg", "manipulated/d.jpg"],
+            {"test/0_real/a.jpg": (REAL, "test", "set"), "test/1_fake/b.jpg": (AI, "test", "set"),
+             "training_real/a.jpg": (REAL, "train", "set"), "training_fake/b.jpg": (AI, "train", "set"),
+             "val/nature/a.jpg": (REAL, "valid", "set"), "val/ai/b.jpg": (AI, "valid", "set"),
+             "original/c.jpg": (REAL, "", "set"), "manipulated/d.jpg": (AI, "", "set")},
+        ),
+        (  # what other programs leave behind
+            ["real/a.jpg", "fake/b.jpg", "real/._a.jpg", "__MACOSX/real/a.jpg", "real/.ipynb_checkpoints/a.jpg",
+             "fake/@eaDir/b.jpg", ".hidden/fake/c.jpg", "fake/.DS_Store", "fake/Thumbs.db"],
+            {"real/a.jpg": (REAL, "", "set"), "fake/b.jpg": (AI, "", "set")},
         ),
         (  # sources from names
             ["real/celeb_0001.jpg", "fake/StyleGAN2_12.jpg", "fake/id_a_3.jpg", "real/0001.jpg", "fake/x_1_2.jpg",
@@ -62,7 +85,8 @@ def seen(items, root):
              "fake/9gag_1.jpg": (AI, "", "set"), "fake/_7.jpg": (AI, "", "set")},
         ),
     ],
-    ids=["140k", "no splits", "other names", "nested", "nearest", "sources"],
+    ids=["140k", "no splits", "other names", "nested", "which counts", "Ai", "original", "sets", "leftovers",
+         "sources"],
 )  # fmt: skip
 def test_layouts(tmp_path, names, expected):
     root = touch(tmp_path / "set", *names)
@@ -141,6 +165,107 @@ def test_a_picture_that_two_trees_hold_is_named_by_the_first(tmp_path):
         items = scan_all(roots)
         assert len(items) == 2
         assert {item.source for item in items} == {source}
+
+
+# Splits by other names
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (["Training", "Testing"], ["train", "test"]),
+        (["TRAIN", "Val", "Test"], ["train", "valid", "test"]),
+        (["train", "dev", "eval"], ["train", "valid", "test"]),
+        (["Train", "Eval", "Test"], ["train", "valid", "test"]),
+        (["Train", "Val", "Eval", "Dev", "Test"], ["train", "valid", "valid", "valid", "test"]),
+        (["training", "evaluation"], ["train", "test"]),  # whatever it is, it is not trained on
+        (["development", "validation"], ["valid", "valid"]),
+    ],
+)
+def test_splits(tmp_path, folders, splits):
+    root = touch(tmp_path / "set", *(f"{folder}/{name}/a.jpg" for folder in folders for name in ("real", "fake")))
+    assert {item.path.relative_to(root).parts[0]: item.split for item in scan(root)} == dict(
+        zip(folders, splits, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["train2", "TestSet", "test_1", "Train_images", "holdout", "held-out", "testing-data", "my_test", "celeb-Val",
+     "FFHQTrain", "validation set", "evals", "tests"],
+)  # fmt: skip
+def test_a_folder_that_looks_like_a_split_is_no_guess(tmp_path, folder):
+    root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg", f"{folder}/real/a.jpg", f"{folder}/fake/b.jpg")
+    with pytest.raises(DataError, match=rf"expected a split's folder called train, .* called {folder}; rename"):
+        scan(root)
+
+
+@pytest.mark.parametrize(
+    "folder", ["Dev Patel", "Val Kilmer", "Testa", "strain", "Devon", "latest", "contest 2", "attested", "Valerie"]
+)
+def test_people_are_no_splits(tmp_path, folder):
+    root = touch(tmp_path / "set", f"real/{folder}/a.jpg", f"fake/{folder}/b.jpg")
+    assert {item.split for item in scan(root)} == {""}
+
+
+# Names, and what is left out
+
+
+def test_what_is_left_out_is_counted_by_folder(tmp_path):
+    root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg", "fakes/a.jpg", "fakes/b.jpg", "x/y/c.jpg", "x/notes.txt")
+    found = find([root, root])
+    assert left_out_lines(found.left_out) == [f"{root / 'fakes'}: 2 pictures", f"{root / 'x/y'}: 1 picture"]
+    named = find([root], real=["X"], fake=["Fakes"])
+    assert not named.left_out
+    assert [item.label for item in named.items] == [AI, AI, AI, REAL, REAL]  # b, fakes, real, x
+
+
+def test_a_missing_class_names_what_was_left_out(tmp_path):
+    root = touch(tmp_path / "set", "real/a.jpg", "fakes/b.jpg")
+    with pytest.raises(DataError, match=r"none labelled ai; put them into .* fake/; left out: .*fakes: 1 picture"):
+        scan(root)
+
+
+# Links and rights
+
+
+def test_links_are_followed_and_loops_are_harmless(tmp_path):
+    pool = touch(tmp_path / "pool", "people/a.jpg", "made/b.jpg", "more/c.jpg")
+    root = touch(tmp_path / "set", "fake/d.jpg")
+    for link, target in {
+        "real": pool / "people", "fake/made": pool / "made", "fake/up": root, "fake/self": root / "fake/self",
+        "real/back": root / "real", "pool": pool, "gone": pool / "nowhere",
+    }.items():  # fmt: skip
+        (root / link).symlink_to(target)
+    (pool / "more/circle").symlink_to(pool)
+    found = find([root])
+    assert seen(found.items, root) == {
+        "fake/d.jpg": (AI, "", "set"), "fake/made/b.jpg": (AI, "", "set"), "real/a.jpg": (REAL, "", "set"),
+    }  # fmt: skip
+    assert sum(found.left_out.values()) == 3  # the pool itself names no class
+
+
+def test_a_picture_that_links_put_in_both_classes_is_an_error(tmp_path):
+    root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg")
+    (root / "fake" / "more").symlink_to(root / "real")
+    with pytest.raises(DataError, match="expected a picture of one class, found the same one as"):
+        scan(root)
+
+
+def test_folders_that_cant_be_opened_are_named(tmp_path, monkeypatch):
+    root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg", "real/closed/c.jpg")
+    scandir = os.scandir
+
+    def refusing(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = find([root])
+    assert (len(found.items), found.unreadable) == (2, [(root / "real/closed", "Permission denied")])
+    with pytest.raises(DataError, match="closed: expected a folder that can be opened, found: Permission denied"):
+        scan(root)
 
 
 # The validation cut

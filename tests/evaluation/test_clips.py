@@ -84,9 +84,13 @@ def test_a_table_in_another_encoding_is_refused(folder):
     ("files", "expected"),
     [
         (["real/a.mp4", "fake/b.mov", "ai/c.mp4"], {"real/a.mp4": REAL, "fake/b.mov": AI, "ai/c.mp4": AI}),
-        (["fake/deep/real/a.mp4"], {"fake/deep/real/a.mp4": REAL}),  # the nearest folder counts
+        (["fake/deep/real/a.mp4"], {"fake/deep/real/a.mp4": AI}),  # the uppermost folder counts
         (["real/a.png", "real/notes.txt", "other/b.mp4", "c.mp4"], {}),
         (["train/real/a.mp4", "test/real/b.mp4", "test/fake/c.mp4"], {"test/real/b.mp4": REAL, "test/fake/c.mp4": AI}),
+        (
+            ["Training/real/a.mp4", "Testing/0_real/b.mp4", "Testing/1_fake/c.mp4"],
+            {"Testing/0_real/b.mp4": REAL, "Testing/1_fake/c.mp4": AI},
+        ),
     ],
 )
 def test_folders_label_clips(tmp_path, files, expected):

@@ -20,7 +20,10 @@ from aiface.paths import WEIGHTS
     ("name", "label"),
     [
         ("real", labels.REAL), ("REAL", labels.REAL), ("fake", labels.AI), ("Fake", labels.AI), ("ai", labels.AI),
-        ("AI", labels.AI), ("reals", None), ("training_fake", None), ("", None),
+        ("AI", labels.AI), ("reals", None), ("", None),
+        ("0_real", labels.REAL), ("1_FAKE", labels.AI), ("nature", labels.REAL), ("Original", labels.REAL),
+        ("manipulated", labels.AI), ("training_fake", labels.AI), ("test-real", labels.REAL), ("training_x", None),
+        ("2_fake", None), ("Ai Weiwei", None),
     ],
 )  # fmt: skip
 def test_label_of_folder(name, label):

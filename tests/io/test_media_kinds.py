@@ -9,7 +9,7 @@ from PIL import Image
 from aiface.errors import DataError
 from aiface.evaluation.clips import list_clips
 from aiface.io.media_kinds import FFMPEG, IMAGE, PILLOW, TABLE, VIDEO, is_clip, is_image, is_video, kind
-from aiface.io.sources import list_files
+from aiface.io.sources import search
 
 CLIPS = [("mp4", "libx264"), ("m4v", "libx264"), ("mov", "libx264"), ("3gp", "libx264"), ("mkv", "libx264"),
          ("webm", "libvpx"), ("avi", "mpeg4"), ("mpg", "libx264"), ("vob", "libx264"), ("ts", "libx264"),
@@ -108,7 +108,7 @@ def test_what_is_looked_at_in_a_folder(tmp_path):
     wanted += [picture(tmp_path / f"picture.{suffix}", format="PNG") for suffix in PICTURES]
     for name, content in (TEXTS | {"notes.txt": b"a"}).items():
         (tmp_path / name).write_bytes(content)
-    inputs, others = list_files(tmp_path)
+    inputs, others, _ = search(tmp_path)
     assert inputs == sorted(wanted)
     assert {path.name for path in others} == {*TEXTS, "notes.txt"}
 

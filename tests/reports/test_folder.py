@@ -111,6 +111,40 @@ def test_any_name_is_judged_and_the_rest_goes_on(tmp_path, name):
     assert escape(odd) in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
+def test_links_are_followed_and_leftovers_are_none_of_it(tmp_path, monkeypatch):
+    """What can't be opened is named, and the rest is judged."""
+    for name in ("in/a.png", "pool/b.png", "in/._a.png", "in/__MACOSX/a.png", "in/.ipynb_checkpoints/a.png",
+                 "in/@eaDir/a.png", "in/.DS_Store", "in/Thumbs.db", "in/closed/c.png", "in/d.png"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / name, "PNG")
+    (tmp_path / "in/linked").symlink_to(tmp_path / "pool")
+    (tmp_path / "in/loop").symlink_to(tmp_path / "in")
+    (tmp_path / "pool/back").symlink_to(tmp_path / "in")
+    scandir = os.scandir
+
+    def scanning(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    def opening(path, mode):
+        if Path(path).name == "d.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return open(path, mode)
+
+    monkeypatch.setattr(os, "scandir", scanning)
+    monkeypatch.setattr("aiface.io.files.open", opening, raising=False)
+    judge(tmp_path / "out", tmp_path / "in")
+    rows = {Path(row["path"]).relative_to(tmp_path / "in").as_posix(): row for row in index(tmp_path / "out")}
+    assert {name: row["verdict"] for name, row in rows.items()} == {
+        "a.png": "ai", "linked/b.png": "ai", "closed": "error", "d.png": "error",
+    }  # fmt: skip
+    assert "expected a folder that can be opened, found: Permission denied" in rows["closed"]["why"]
+    assert "expected a file that may be read, found: Permission denied" in rows["d.png"]["why"]
+    found = list(analyze([tmp_path / "in"], scene.Finder(), scene.detector()))
+    assert sorted(bool(analysis.error) for analysis in found) == [False, False, True, True]
+
+
 def test_no_input_ends_the_run(tmp_path, monkeypatch):
     """Whatever it raises, in judging it or in reporting on it."""
     for name in "abcd":

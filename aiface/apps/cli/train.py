@@ -5,8 +5,14 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiface.paths import WEIGHTS
+
+if TYPE_CHECKING:
+    from aiface.data.folders import Found
+
+NO_CLASS = "in a folder that names no class"
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -14,6 +20,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     prepare = commands.add_parser("prepare", help="find and align the faces of data sets once, into shards of crops")
     prepare.add_argument("data", nargs="+", metavar="DATA", help="a folder with real/ and fake/ below it")
     prepare.add_argument("out", metavar="OUT", help="the folder for the shards; run again, it goes on where it stopped")
+    _add_names(prepare)
     prepare.add_argument("--valid", type=_share, default=0.1, metavar="SHARE",
                          help="share of a train split to validate on, where a source has no valid split")  # fmt: skip
     prepare.add_argument("--valid-sources", nargs="*", default=(), metavar="NAME", help="sources held out wholly")
@@ -22,6 +29,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
     audit = commands.add_parser("audit", help="find what tells the classes of data sets apart besides the faces")
     audit.add_argument("data", nargs="+", metavar="DATA", help="a folder with real/ and fake/ below it")
+    _add_names(audit)
     audit.add_argument("--out", metavar="FOLDER", help="write audit.html and audit.json here")
     audit.add_argument("--json", action="store_true", help="print the audit as JSON")
     audit.set_defaults(run=_audit)
@@ -57,6 +65,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     quantize.set_defaults(run=_quantize)
 
 
+def _add_names(command: argparse.ArgumentParser) -> None:
+    for name, known in (("real", "real, 0_real, nature or original"), ("fake", "fake, ai, 1_fake or manipulated")):
+        command.add_argument(f"--{name}", action="append", default=[], metavar="NAME",
+                             help=f"a folder's name that means the same as {known}; can be given again")  # fmt: skip
+
+
 def _share(text: str) -> float:
     if not 0 <= (value := float(text)) < 1:
         raise argparse.ArgumentTypeError(f"expected a share from 0 to below 1, found {text}")
@@ -67,17 +81,35 @@ def _prepare(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from aiface.data.crop_sets import prepare
-    from aiface.data.folders import count, scan_all, with_validation
+    from aiface.data.folders import count, find, with_validation
     from aiface.faces.finder import load_finder
     from aiface.io.files import shown
 
-    items = with_validation(scan_all(options.data), options.valid, options.valid_sources)
+    found = find(options.data, options.real, options.fake)
+    items = with_validation(found.items, options.valid, options.valid_sources)
     print(shown(json.dumps(count(items), indent=2, ensure_ascii=False)))
+    _tell_left_out(found)
     crops = prepare(
         items, Path(options.out), lambda: load_finder(options.weights), lambda rows: tqdm(rows, unit="face")
     )
-    print(f"{len(crops)} crops in {options.out}; left out: {dict(crops.left_out) or 'none'}")
-    return 0
+    left_out = dict(crops.left_out) | ({NO_CLASS: found.left_out.total()} if found.left_out else {})
+    print(f"{len(crops)} crops in {options.out}; left out: {left_out or 'none'}")
+    return 1 if found.unreadable else 0
+
+
+def _tell_left_out(found: "Found") -> None:
+    """Every folder of which nothing is used, with its pictures, on standard error."""
+    from aiface.data.folders import left_out_lines
+    from aiface.io.walk import cannot_open
+
+    lines = [f"left out, {NO_CLASS}: {line}" for line in left_out_lines(found.left_out)]
+    if lines:
+        lines.append(f"left out in all, {NO_CLASS}: {found.left_out.total()} pictures; name it by --real or --fake")
+    lines += [cannot_open(*pair) for pair in found.unreadable]
+    if found.unreadable:
+        lines.append(f"folders that could not be opened: {len(found.unreadable)}; what lies in them is missing")
+    for line in lines:
+        print(f"aiface: {line}", file=sys.stderr)
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -85,15 +117,17 @@ def _audit(options: argparse.Namespace) -> int:
 
     from aiface.audit.audit import audit
     from aiface.audit.report import to_json, to_text, write
-    from aiface.data.folders import scan_all
+    from aiface.data.folders import find
 
-    items = scan_all(options.data)
+    data = find(options.data, options.real, options.fake)
+    items = data.items
+    _tell_left_out(data)
     found = audit(items, lambda rows: tqdm(rows, total=len(items), unit="picture", disable=None))
     if options.out:
         for path in write(found, options.out):
             print(f"aiface: wrote {path}", file=sys.stderr)
     print(json.dumps(to_json(found), allow_nan=False) if options.json else to_text(found))
-    return 0
+    return 1 if data.unreadable else 0
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -338,6 +339,45 @@ def test_audit(make_tree, tmp_path, capsys, json_wanted):
         assert [line.split(": ", 1)[1] for line in findings] == [finding["sentence"] for finding in saved["findings"]]
         assert findings[0].startswith("problem: ")
         assert last == "No score: too few pictures of a class."
+
+
+def test_audit_names_paths_that_exist(make_tree, tmp_path, capsys):
+    root = make_tree(tmp_path / "faces", splits=("train", "Testing"), count=2)
+    (root / "train" / "real" / "0000.png").write_bytes((root / "Testing" / "fake" / "0000.png").read_bytes())
+    (root / "Testing" / "real" / "0000.png").write_bytes(b"no image")
+    assert main(["audit", str(root), "--out", str(tmp_path / "out")]) == 0
+    for told in (capsys.readouterr().out, (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")):
+        named = set(re.findall(rf"{root}/[\w/]+\.png", told))
+        assert len(named) >= 3
+        assert all(map(os.path.isfile, named))
+
+
+def test_prepare_tells_what_is_left_out(make_tree, tmp_path, capsys, monkeypatch, fake_finder):
+    monkeypatch.setattr("aiface.faces.finder.load_finder", lambda folder: fake_finder)
+    root = make_tree(tmp_path / "faces", splits=("train",), count=2)
+    (root / "train" / "fake").rename(root / "train" / "Fakes")
+    (root / "train" / "other").mkdir()
+    (root / "train" / "other" / "a.png").touch()
+    assert main(["prepare", str(root), str(tmp_path / "none")]) == 1
+    assert (
+        f"none labelled ai; put them into a folder named fake/; left out: {root}/train/Fakes" in capsys.readouterr().err
+    )
+    assert main(["prepare", str(root), str(tmp_path / "out"), "--fake", "fakes"]) == 0
+    printed, told = capsys.readouterr()
+    assert f"aiface: left out, in a folder that names no class: {root}/train/other: 1 picture\n" in told
+    assert "'in a folder that names no class': 1" in printed
+    scandir = os.scandir
+
+    def refusing(path):
+        if Path(path).name == "other":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert main(["prepare", str(root), str(tmp_path / "out"), "--fake", "fakes"]) == 1
+    told = capsys.readouterr().err
+    assert f"aiface: {root}/train/other: expected a folder that can be opened, found: Permission denied" in told
+    assert "aiface: folders that could not be opened: 1;" in told
 
 
 def test_audit_of_nothing(tmp_path, capsys):
