@@ -1,10 +1,11 @@
 """Sets of labelled clips, and how well the verdicts on them hold: the evaluation protocol's video level.
 
-A set is a folder with a `clips.csv` (columns `file`, a clip's path from there, and `label`, real or ai; others are
-ignored), or with clips below `real/` and `fake/` (or `ai/`).
+A set is a folder with a `clips.csv` (columns `file`, a clip's path from there, and `label`, real or ai, or 0 or 1;
+others are ignored), as spreadsheets save it, or with clips below `real/` and `fake/` (or `ai/`).
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from aiface.labels import AI, NAMES, REAL, Answer, label_of_folder
 from aiface.models.detector import Detector
 
 TABLE = "clips.csv"
+NUMBERS = {str(REAL), str(AI)}  # as labels
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ def list_clips(root: str | Path) -> list[Clip]:
     """The clips of a set: those that its `clips.csv` names, else those below `real/` and `fake/`; none if it has none.
 
     Of folders named train, valid and test only `test` counts, as with pictures. Raises `DataError` for a table without
-    the columns `file` and `label`, without rows, with another label than real and ai (or fake), or that names a file
-    that is missing or named twice; and for a train or valid folder without a test folder.
+    the columns `file` and `label`, without rows, with another label than real and ai (or fake), or 0 and 1, or
+    that names a file that is missing or named twice; and for a train or valid folder without a test folder.
     """
     root = Path(root)
     if (root / TABLE).is_file():
@@ -56,13 +58,17 @@ def list_clips(root: str | Path) -> list[Clip]:
 
 def _read_table(table: Path) -> list[Clip]:
     try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or ())
-            rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
+        lines = _text(table.read_bytes()).splitlines(keepends=True)
+        before = 1 if lines and re.fullmatch("sep=.", lines[0].strip(), re.IGNORECASE) else 0  # which Excel reads first
+        head = "".join(lines[before : before + 1])
+        delimiter = max(",;\t", key=head.count)
+        reader = csv.DictReader(lines[before:], delimiter=delimiter)
+        columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        rows = [(f"{table}, line {before + reader.line_num}", row) for row in reader if any(row.values())]
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{table}: expected a table of clips in UTF-8, found another thing ({error}); "
-                        "save it as CSV") from None  # fmt: skip
+                        "save it as CSV UTF-8") from None  # fmt: skip
     if not {"file", "label"} <= set(columns):
         raise DataError(f"{table}: expected the columns file and label, found {', '.join(columns) or 'none'}; "
                         "name them in its first line")  # fmt: skip
@@ -75,11 +81,18 @@ def _read_table(table: Path) -> list[Clip]:
     return clips
 
 
+def _text(data: bytes) -> str:
+    """UTF-8, or UTF-16 with its mark: what spreadsheets call Unicode text."""
+    return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+
+
 def _listed(row: Mapping[str, str | None], folder: Path, where: str) -> Clip:
     name, word = (row["file"] or "").strip(), (row["label"] or "").strip()
-    label = label_of_folder(word)
+    label = int(word) if word in NUMBERS else label_of_folder(word)
     if label is None:
-        raise DataError(f"{where}: expected the label real or ai, found {word!r}; correct it")
+        raise DataError(f"{where}: expected the label real or ai (0 or 1), found {word!r}; correct it")
+    if not (folder / name).is_file() and "\\" in name:
+        name = name.replace("\\", "/")
     if not name or not (folder / name).is_file():
         raise DataError(f"{where}: expected a clip named {name!r} in {folder}, found no such file; "
                         "correct the name or remove the row")  # fmt: skip
