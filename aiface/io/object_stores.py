@@ -22,8 +22,8 @@ def is_store(name: str | Path) -> bool:
     return bool(colon) and scheme.lower() in STORES
 
 
-def search(name: str) -> inputs.Search:
-    """As `inputs.search`, but in a store too, where a folder is what begins with it.
+def search(name: str) -> sources.Search:
+    """As `sources.search`, but in a store too, where a folder is what begins with it.
 
     Raises `DataError` for a store that can't be listed.
     """
@@ -34,12 +34,12 @@ def search(name: str) -> inputs.Search:
         found = store.glob(path, detail=True) if has_magic(path) else store.find(path, detail=True)
         files = sorted(at for at, info in found.items() if info["type"] == "file")
         if files in ([], [path]):
-            return inputs.Search([name])
+            return sources.Search([name])
         named = {at: store.unstrip_protocol(at) for at in files}
     except Exception as error:  # each store has errors of its own
         raise DataError(f"{name}: expected a store that can be listed, found: {error}; check the rights") from error
     wanted = {at for at in files if is_image(Path(at)) or is_video(Path(at))}
-    return inputs.Search([named[at] for at in files if at in wanted], [named[at] for at in files if at not in wanted])
+    return sources.Search([named[at] for at in files if at in wanted], [named[at] for at in files if at not in wanted])
 
 
 @contextmanager
