@@ -94,7 +94,7 @@ def test_a_fault_of_ours_is_one_input_s(tmp_path, worker, monkeypatch):
     monkeypatch.setattr(worker, "_finder", lambda image: [] if np.ptp(image[..., 0]) > 100 else image)
     rows = [worker.answer(name)["row"] for name in names]
     assert [row["verdict"] for row in rows] == ["error", "inconclusive"]
-    assert "fails with AttributeError" in rows[0]["why"]
+    assert "AttributeError" in rows[0]["why"]
 
 
 def test_what_lies_in_a_store_is_fetched(tmp_path, worker, reports):
@@ -126,7 +126,9 @@ def test_a_store_is_searched(name, inputs, others):
     store = pytest.importorskip("fsspec").filesystem("memory")
     for file in ("a.png", "sub/b.mp4", "notes.txt"):
         store.pipe(f"/box/{file}", b"")
-    found = [[str(each).replace("memory:///", "memory://") for each in names] for names in object_stores.search(name)]
+    found = [
+        [str(each).replace("memory:///", "memory://") for each in names] for names in object_stores.search(name)[:2]
+    ]
     assert found == [[each.replace("memory:///", "memory://") for each in names] for names in (inputs, others)]
 
 
