@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from aiface.data.crop_sets import CropSet
-from aiface.data.folders import split_of_folder
+from aiface.data.folder_names import split_of_folder
 from aiface.errors import DataError
 from aiface.labels import AI, REAL, label_of_folder
 

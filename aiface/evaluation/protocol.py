@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from aiface.data.crop_sets import CropSet, prepare
-from aiface.data.folders import Item, look_through, scan, split_of_folder
+from aiface.data.folder_names import split_of_folder
+from aiface.data.folders import Item, look_through, scan
 from aiface.errors import DataError
 from aiface.evaluation import resampling
 from aiface.evaluation.clips import TABLE, Clip, judge_clips, list_clips

@@ -114,21 +114,22 @@ def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
 
 
 def _without_text(file: str | Path | BinaryIO) -> BinaryIO:
-    """A PNG without its `NO_PIXELS`: what is left is whole.
+    """A PNG without its `NO_PIXELS`, which are not even read: what is left is whole.
 
     PNG, third edition, section 5.3: a piece is its length, its name, so many bytes, and four of a checksum.
     """
     if isinstance(file, str | Path):
-        data = Path(file).read_bytes()
-    else:
-        file.seek(0)
-        data = file.read()
-    kept, place = io.BytesIO(), len(PNG)
-    kept.write(data[:place])
-    while place + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, place)
+        with open(file, "rb") as opened:
+            return _without_text(opened)
+    kept, place, end = io.BytesIO(), len(PNG), file.seek(0, os.SEEK_END)
+    kept.write(PNG)
+    while place + 8 <= end:
+        file.seek(place)
+        head = file.read(8)
+        length, name = struct.unpack(">I4s", head)
         if name not in NO_PIXELS:
-            kept.write(data[place : place + length + 12])
+            kept.write(head)
+            kept.write(file.read(min(length + 4, end - place - 8)))  # a length may lie
         place += length + 12
     kept.seek(0)
     return kept

@@ -8,8 +8,6 @@ from pathlib import Path
 
 # of macOS, Windows and network drives; hidden folders, such as .ipynb_checkpoints, are left out too
 LEFTOVERS = {"__macosx", "@eadir", ".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "#recycle"}
-
-
 FILE, FOLDER = "file", "folder"
 Ids = frozenset[tuple[int, int]]  # of folders, by device and number
 

@@ -61,7 +61,7 @@ class Detector:
         return self._load_network()
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
-        """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`, seen from `stability.both_sides`."""
+        """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`, seen from `views.both_sides`."""
         return views.both_sides(self.runtime, crops) if len(crops) else np.zeros(0, np.float32)
 
     def score(self, crops: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from trees import close_folder
 
 from aiface.data.folders import Item, count, find, left_out_lines, scan, scan_all, with_validation
 from aiface.errors import DataError
@@ -254,14 +254,7 @@ def test_a_picture_that_links_put_in_both_classes_is_an_error(tmp_path):
 
 def test_folders_that_cant_be_opened_are_named(tmp_path, monkeypatch):
     root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg", "real/closed/c.jpg")
-    scandir = os.scandir
-
-    def refusing(path):
-        if Path(path).name == "closed":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
+    close_folder(monkeypatch, "closed")
     found = find([root])
     assert (len(found.items), found.unreadable) == (2, [(root / "real/closed", "Permission denied")])
     with pytest.raises(DataError, match="closed: expected a folder that can be opened, found: Permission denied"):

@@ -1,5 +1,6 @@
 """Data sets on disk, made by code: alike in both classes but for what a test changes."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -37,3 +38,15 @@ def plain(root, seed=0, change=lambda image: image, suffix=".jpg", splits=("trai
 
 def first(root, *folders):
     return sorted(Path(root, *folders).iterdir())[0]
+
+
+def close_folder(monkeypatch, name):
+    """Have no folder of this name be opened, as for a plain user without the right: root may open any."""
+    scandir = os.scandir
+
+    def refusing(path):
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)

@@ -12,6 +12,7 @@ import scene
 from clips import FakeFinder, noise, seconds, text, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
+from trees import close_folder
 
 from aiface.__main__ import main
 from aiface.apps.cli import info
@@ -366,14 +367,7 @@ def test_prepare_tells_what_is_left_out(make_tree, tmp_path, capsys, monkeypatch
     printed, told = capsys.readouterr()
     assert f"aiface: left out, in a folder that names no class: {root}/train/other: 1 picture\n" in told
     assert "'in a folder that names no class': 1" in printed
-    scandir = os.scandir
-
-    def refusing(path):
-        if Path(path).name == "other":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
+    close_folder(monkeypatch, "other")
     assert main(["prepare", str(root), str(tmp_path / "out"), "--fake", "fakes"]) == 1
     told = capsys.readouterr().err
     assert f"aiface: {root}/train/other: expected a folder that can be opened, found: Permission denied" in told
