@@ -186,7 +186,7 @@ def test_a_table_of_any_names(tmp_path):
         for name, score in (("b\udcff.png", 0.5), ("a.png", None))
     ]
     found = parquet.read_table(ray_engine.write_table(tmp_path / "results.parquet", rows)).to_pylist()
-    assert found == [rows[1], rows[0] | {"path": "b\\udcff.png"}]
+    assert found == [rows[1], rows[0] | {"path": "b\ufffd.png"}]
     assert [path.name for path in tmp_path.iterdir()] == ["results.parquet"]
 
 
