@@ -1,19 +1,16 @@
 """Crops to training batches: balanced over class and source, degraded alike, the same for the same seed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from aiface.data.blend import cutmix, self_blend, swap_twins
+from aiface.data.blend import cutmix, self_blend
 from aiface.data.crop_sets import CropSet
 from aiface.data.degrade import degrade, tighten, window
 from aiface.data.groups import pools, weigh
+from aiface.data.twins import maker, possible
+from aiface.errors import DataError
 from aiface.labels import AI, REAL
-
-# How twins are made of a crop, by an index and a generator: a real face and a fake of it
-TWINS: dict[str, Callable[[CropSet, int, np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
-    "swap": lambda crops, index, rng: swap_twins(crops[index], rng),
-}
 
 
 class Batches:
@@ -24,10 +21,10 @@ class Batches:
     the power `even` of their number of crops. Not balanced, every crop is as likely as any other. `degrade` crops,
     mirrors and degrades; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
     share of balanced pairs whose AI face is a self-blended copy of the real one. `by_set`: groups are data sets.
-    `twins`: shares of pairs that are made of one real face, by how (`TWINS`): both are cropped and degraded alike, so
-    that the trace alone differs. `cutmix` is the share of pictures that get a rectangle of another one of their batch;
-    their label is the share that is AI. `share` is the part of each batch that this process makes. Batch i of epoch e
-    is the same for the same seed, whoever makes it.
+    `twins`: shares of pairs that are made of one real face, by how (`aiface.data.twins.maker`): both are cropped and
+    degraded alike, so that the trace alone differs. `cutmix` is the share of pictures that get a rectangle of another
+    one of their batch; their label is the share that is AI. `share` is the part of each batch that this process makes.
+    Batch i of epoch e is the same for the same seed, whoever makes it.
     """
 
     def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
@@ -39,6 +36,7 @@ class Batches:
         by_group = pools(crops, by_set) if balance else {}
         self._twins, self._even = dict(twins), even
         self._pools, self._weights = list(by_group.values()), weigh(shares, by_group)
+        self._of_twins = {name: _with_twins(name, crops, self._pools) for name in twins}
         self._share = share
 
     def __len__(self) -> int:
@@ -73,9 +71,12 @@ class Batches:
         return [(crop, int(self._crops.labels[crop]), "") for crop in crops]
 
     def _pair(self, rng: np.random.Generator) -> tuple[tuple[int, int, str], tuple[int, int, str]]:
-        pool = self._pools[rng.choice(len(self._pools), p=self._weights)]
-        real = _draw(pool[REAL], rng, self._even)
-        if self._twins and (made := _pick(self._twins, rng)):
+        group = rng.choice(len(self._pools), p=self._weights)
+        pool = self._pools[group]
+        made = _pick(self._twins, rng) if self._twins else ""
+        reals = self._of_twins[made][group] if made else []
+        real = _draw(reals or pool[REAL], rng, self._even)
+        if reals:
             return (real, REAL, made), (real, AI, made)
         blended = rng.random() < self._self_blended
         return (real, REAL, ""), (real if blended else _draw(pool[AI], rng, self._even), AI, "")
@@ -86,7 +87,7 @@ class Batches:
         crop, label, made = drawn[place]
         if made:
             seed = (*seed, place // 2 + 1, 2)  # of the pair: what is drawn for one is drawn for the other
-            twins = TWINS[made](self._crops, crop, np.random.default_rng(seed))
+            twins = maker(made)(self._crops, crop, np.random.default_rng(seed))
             return self._augment(twins[label], np.random.default_rng((*seed, 1))), label
         image, label = self._made(crop, label, stream)
         rng = np.random.default_rng((*stream, 1))
@@ -109,6 +110,17 @@ class Batches:
         if rng.random() < 0.5:
             image = image[:, ::-1]
         return degrade(np.ascontiguousarray(image), rng)
+
+
+def _with_twins(name: str, crops: CropSet, pools: list[tuple[list[np.ndarray], list[np.ndarray]]]) -> list:
+    """Of each group's real sources those crops, int64 arrays, of which twins are made; a group may be left without."""
+    mask = possible(name, crops)
+    found = [[kept for index in real if len(kept := index[mask[index]])] for real, _ in pools]
+    if not any(found):
+        raise DataError(
+            f"{name}: expected fakes of real faces in {crops.folder}, found none; make them from these crops"
+        )
+    return found
 
 
 def _pick(shares: Mapping[str, float], rng: np.random.Generator) -> str:

@@ -27,6 +27,7 @@ SETS = ("modern", "talking")  # whose sources are left out in turn: the shipped 
 SHARES = {"deepfake": 0.2, "faces140k": 0.1, "wild": 0.2, "modern": 0.3, "talking": 0.2}
 RELATIVES = (r"sfhq.*", r"relbias.*", r"(face|re)swapper", r"see(gfake|pretty)", r"declan.*", r"(x|emtd)flux")
 FIELDS = ("sha256", "set", "source", "clip", "label", "split", "left", "right")
+REBUILT = "data/rebuilt"  # by python -m benchmarks.quality.rebuild CROPS data/rebuilt
 _CLIP = re.compile(r"(.+_\d{3})\d\d$")  # SOURCE_CCCFF: clip and frame
 
 
@@ -181,6 +182,10 @@ TRIALS = {
     "swaps": Trial("self-blended images as their authors make them", {"twins": {"swap": 0.25}}),
     "late": Trial("blocks from 6 on alone: what lies before learns by heart, too", {"learns_from": "block_6_expand"}),
     "even": Trial("sources drawn alike, whatever their size", {"even": 0.0}),
+    "rebuilt": Trial("reconstructions by small autoencoders", {"twins": {REBUILT: 0.25}}),
+    "rebuilt-half": Trial("and half of the start's weights", start=0.5, of="rebuilt"),
+    "rebuilt-third": Trial("and a third of them", start=0.33, of="rebuilt"),
+    "rebuilt-swaps": Trial("reconstructions and swaps", {"twins": {REBUILT: 0.2, "swap": 0.1}}),
     "half": Trial("half of the start's weights mixed in", start=0.5, of="plain"),
     "swaps-half": Trial("both", start=0.5, of="swaps"),
     "smooth": Trial("labels smoothed by 0.1", {"smoothing": 0.1}),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiface.data.batches import TWINS, Batches
+from aiface.data.batches import Batches
 from aiface.data.crop_sets import CropSet, _Row
 from aiface.data.groups import pools, sets
 from aiface.errors import DataError
@@ -124,9 +124,9 @@ def test_pairs_come_from_one_set(crops):
 
 
 def test_twins_are_made_of_one_face_and_degraded_alike(monkeypatch, crops):
-    monkeypatch.setitem(TWINS, "same", lambda crops, index, rng: (crops[index],) * 2)
+    monkeypatch.setattr("aiface.data.twins.swap_twins", lambda crop, rng: (crop, crop))
     given = Given("crops", crops.split("train").rows)
-    batches = Batches(given, 48, 16, 2, (0, 0), by_set=True, twins={"same": 1.0})
+    batches = Batches(given, 48, 16, 2, (0, 0), by_set=True, twins={"swap": 1.0})
     images, labels = batches[1]
     np.testing.assert_array_equal(images[::2], images[1::2])  # the same crop, light, scale and codec
     assert labels[:, 0].tolist() == [REAL, AI] * 8
@@ -134,8 +134,24 @@ def test_twins_are_made_of_one_face_and_degraded_alike(monkeypatch, crops):
     drawn = batches.originals(1)
     np.testing.assert_array_equal(drawn[::2], drawn[1::2])
     assert (given.labels[drawn] == REAL).all()
-    none = Batches(given, 48, 16, 2, (0, 0), by_set=True, twins={"same": 0.0}).originals(1)
+    none = Batches(given, 48, 16, 2, (0, 0), by_set=True, twins={"swap": 0.0}).originals(1)
     assert (given.labels[none[1::2]] == AI).all()
+
+
+def test_twins_are_drawn_from_faces_that_have_fakes(monkeypatch, crops):
+    given = Given("crops", crops.split("train").rows)
+    kept = int(np.flatnonzero((given.labels == REAL) & (sets(given) == "old"))[0])
+    mask = np.arange(len(given)) == kept
+    monkeypatch.setattr("aiface.data.batches.possible", lambda name, crops: mask)
+    drawn = Batches(given, 48, 64, 2, (0, 0), by_set=True, twins={"fakes": 1.0}).originals(0)
+    twins = drawn[::2] == drawn[1::2]
+    assert set(drawn[::2][twins]) == {kept}
+    assert (sets(given)[drawn[::2]][~twins] == "new").all()  # which have none: paired as ever
+    assert twins.any()
+    assert not twins.all()
+    mask[kept] = False
+    with pytest.raises(DataError, match="fakes: expected fakes of real faces in crops, found none"):
+        Batches(given, 48, 64, 2, (0, 0), by_set=True, twins={"fakes": 1.0})
 
 
 def scores(real, fake, name="new", source="gen", unseen=True):
