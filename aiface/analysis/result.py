@@ -82,11 +82,13 @@ class Analysis:
 
         Of each person: `looks`, how often their face was found; `scored`, how many of these looks were scored; `faces`,
         how many of those the verdict rests on; `ai_intervals_s`, when they look generated (None for a still).
+        `likelihood_ratio`: `ratio`, `low` and `high` (`aiface.models.calibration.Likelihood`), or None.
         """
         return {
             "path": self.path,
             "verdict": self.verdict.answer,
             "score": self.verdict.score,
+            "likelihood_ratio": _ratio(self.verdict),
             "people": [
                 _person_row(person, verdict, self.moving)
                 for person, verdict in zip(self.people, self.verdicts, strict=True)
@@ -96,10 +98,15 @@ class Analysis:
         }
 
 
+def _ratio(verdict: Verdict) -> dict[str, float] | None:
+    return verdict.likelihood and verdict.likelihood._asdict()
+
+
 def _person_row(person: Person, verdict: Verdict, moving: bool) -> dict:
     return {
         "verdict": verdict.answer,
         "score": verdict.score,
+        "likelihood_ratio": _ratio(verdict),
         "looks": person.looks,
         "scored": len(person.each_look),
         "faces": verdict.faces,

@@ -11,7 +11,7 @@ import numpy as np
 
 from aiface.analysis.look import TOO_BLURRED, TOO_SMALL, Look
 from aiface.labels import Answer
-from aiface.models.calibration import Calibration, expit, logit
+from aiface.models.calibration import Calibration, Likelihood, expit, logit
 
 MIN_FACES = 3  # a person in a video is not judged on fewer
 TRIM = 0.1  # share of the lowest and of the highest scores that the pooled score leaves out
@@ -32,7 +32,8 @@ class Verdict:
 
     score: pooled P(AI), or None if there was no face to score. interval: the middle 80 % of the single faces'
     scores, or None for one face: how steady they were, not how sure the answer is. faces: number judged.
-    ai_spans: when in a clip the person looks generated, pairs of start and end in seconds (`ai_spans`).
+    ai_spans: when in a clip the person looks generated, pairs of start and end in seconds (`ai_spans`). likelihood:
+    what the score is worth as evidence; None where it doesn't count, or the detector tells none.
     """
 
     answer: Answer
@@ -41,6 +42,7 @@ class Verdict:
     faces: int = 0
     reasons: tuple[str, ...] = ()
     ai_spans: Spans = ()
+    likelihood: Likelihood | None = None
 
     def __str__(self) -> str:
         """The answer, what it rests on, and why there is no other: `real, P(AI) 0.05 from 16 faces`."""
@@ -69,8 +71,10 @@ def judge_person(looks: Sequence[Look], calibration: Calibration, moving: bool, 
     if moving and len(usable) < MIN_FACES:
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
     answer = calibration.answer(pooled, spread)
-    reason = BETWEEN if answer == calibration.answer(pooled) else UNSTABLE
-    return Verdict(answer, pooled, interval, len(usable), (reason,) if answer == Answer.INCONCLUSIVE else ())
+    stable = answer == calibration.answer(pooled)
+    reasons = (BETWEEN if stable else UNSTABLE,) if answer == Answer.INCONCLUSIVE else ()
+    likelihood = calibration.likelihood(pooled) if stable else None
+    return Verdict(answer, pooled, interval, len(usable), reasons, likelihood=likelihood)
 
 
 def _middle(scores: np.ndarray) -> tuple[float, float] | None:

@@ -1,7 +1,9 @@
 """From logits to probabilities that mean what they say, and to thresholds with stated error rates."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +38,14 @@ def logit(probabilities: np.ndarray | float) -> np.ndarray:
     return np.log(probabilities) - np.log1p(-np.asarray(probabilities, np.float64))
 
 
+class Likelihood(NamedTuple):
+    """How many times likelier a score is if AI made the face than if not, and between what it lies with 95 %."""
+
+    ratio: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How to read a detector's logits.
@@ -46,18 +56,25 @@ class Calibration:
     set's: over all together, face swaps that are missed would hide behind generated portraits that are easy.
     unstable_above: difference in P(AI) between a face and its views (`aiface.models.views`) above which it is
     inconclusive, whatever its score.
+    ratios: steps of the likelihood ratio, measured on sources that were left out of training
+    (`aiface.evaluation.likelihood`): P(AI) from which each holds, ascending from 0, then log10 of the ratio and of its
+    bounds. None: the detector tells no ratio.
     """
 
     temperature: float
     thresholds: Mapping[str, float]
     real_below: float
     unstable_above: float
+    ratios: Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
         if not (0 < self.temperature < np.inf and 0 <= self.real_below <= self.ai_from):
             raise ValueError(f"expected a positive temperature and 0 <= real_below <= the AI threshold, found {self}")
         if not 0 <= self.unstable_above <= 1:
             raise ValueError(f"expected 0 <= unstable_above <= 1, found {self}")
+        starts = [float(start) for start, _, _, _ in self.ratios]
+        if starts and (starts[0] != 0 or starts != sorted(starts)):
+            raise ValueError(f"expected ratios whose scores ascend from 0, found {starts}")
 
     @property
     def ai_from(self) -> float:
@@ -87,6 +104,17 @@ class Calibration:
     def answer(self, score: float, spread: float | None = None) -> Answer:
         """The same of one score."""
         return self.answers(np.array([score]), None if spread is None else np.array([spread]))[0]
+
+    def likelihood(self, score: float) -> Likelihood | None:
+        """What a score P(AI) is worth as evidence; None if that was not measured.
+
+        >>> Calibration(1.0, {"0.01": 0.8}, 0.3, 0.2, [(0.0, -1, -2, 0), (0.5, 1, 0, 2)]).likelihood(0.7)
+        Likelihood(ratio=10.0, low=1.0, high=100.0)
+        """
+        if not self.ratios:
+            return None
+        step = self.ratios[bisect_right(self.ratios, score, key=lambda step: step[0]) - 1]
+        return Likelihood(*(float(10.0**power) for power in step[1:]))
 
 
 def _probability(logits: np.ndarray, temperature: float) -> np.ndarray:

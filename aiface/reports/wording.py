@@ -40,6 +40,33 @@ PLAIN = {
     UNSTABLE: "The answer changes when the same picture is mirrored or saved anew, so it can't be relied on.",
 }
 
+# The verbal scale of the guideline of the European forensic institutes (ENFSI 2015): below so many times
+SUPPORT = (
+    (2.0, "no support either way"), (10.0, "weak support"), (100.0, "moderate support"),
+    (1000.0, "moderately strong support"), (1e4, "strong support"), (1e6, "very strong support"),
+    (float("inf"), "extremely strong support"),
+)  # fmt: skip
+
+
+def evidence(verdict: Verdict) -> str:
+    """What a score is worth as evidence: `3 times likelier of a real face than of an AI one (1.6 to 5): weak support`.
+
+    Nothing where the detector tells no ratio, or the score does not count.
+    """
+    if (found := verdict.likelihood) is None:
+        return ""
+    real = found.ratio < 1
+    ratio, low, high = (1 / found.ratio, 1 / found.high, 1 / found.low) if real else found
+    words = next(words for below, words in SUPPORT if ratio < below)
+    if ratio < SUPPORT[0][0]:
+        return f"about as likely of a real face as of an AI one: {words}"
+    kinds = "a real face than of an AI one" if real else "an AI face than of a real one"
+    return f"{_plain(ratio)} times likelier of {kinds} ({_plain(low)} to {_plain(high)}): {words}"
+
+
+def _plain(ratio: float) -> str:
+    return f"{float(f'{ratio:.2g}'):.10g}"
+
 
 def capital(words: str) -> str:
     """The words with a capital first letter."""
@@ -55,11 +82,13 @@ def sureness(verdict: Verdict, calibration: Calibration) -> str:
             f"There is a score, {verdict.score:.2f} on a scale from 0 (real) to 1 (AI-generated), but for the reason "
             "above it does not count here."
         )
+    worth = evidence(verdict)
     return (
         f"The score is {verdict.score:.2f}, on a scale of 0 (real) to 1 (AI-generated). From {calibration.ai_from:.2f} "
         "on the answer is “AI-generated”: at most one in a hundred of real faces like those it was checked on comes so "
         f"far. Below {calibration.real_below:.2f} it is “real”: at most one in ten of the generated ones lies there. "
         "Between these it is “inconclusive”. On pictures unlike those the detector errs more often."
+        + (f" As evidence, on sources it had never seen: {worth}." if worth else "")
     )
 
 
@@ -72,7 +101,8 @@ def sentence(verdict: Verdict) -> str:
     )
     reasons = f"; {', '.join(verdict.reasons)}" if verdict.reasons else ""
     faces = f"{verdict.faces} usable face{'s' * (verdict.faces != 1)}"
-    return f"score {verdict.score:.2f} (0 real, 1 AI), from {faces}{steady}{reasons}"
+    worth = f"; {found}" if (found := evidence(verdict)) else ""
+    return f"score {verdict.score:.2f} (0 real, 1 AI), from {faces}{steady}{reasons}{worth}"
 
 
 def people_lines(analysis: Analysis) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from aiface.evaluation.likelihood import cllr, fit_ratios
 from aiface.evaluation.metrics import expected_calibration_error, true_positive_rate
 from aiface.io.files import write_text
 from aiface.labels import AI, REAL, Answer
@@ -59,7 +60,9 @@ def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
     Each class and each set weigh the same. "Real" is below what at most a tenth of any set's fakes lie under, "AI"
     from where on at most 1 % of reals lie, both with 95 % confidence (`aiface.models.calibration`).
     """
-    logits, label, of_set = (np.concatenate([getattr(s, n) for s in folds]) for n in ("logits", "label", "set"))
+    logits, label, of_set, source = (
+        np.concatenate([getattr(s, n) for s in folds]) for n in ("logits", "label", "set", "source")
+    )
     kinds = np.char.add(of_set, label.astype(str))
     _, inverse, counts = np.unique(kinds, return_inverse=True, return_counts=True)
     model = LogisticRegression(C=1e6).fit(logits[:, None], label, sample_weight=1 / counts[inverse])
@@ -68,7 +71,8 @@ def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
     p = expit((logits + shift / slope) * slope).astype(np.float32)
     thresholds = {str(rate): threshold_at(p[label == REAL], rate) for rate in FALSE_POSITIVE_RATES}
     below = min(real_until(p[label == AI], of_set[label == AI]), thresholds[str(AI_RATE)])
-    return Calibration(1 / slope, thresholds, below, unstable_above=1.0), shift / slope
+    ratios = fit_ratios(p, label, source)
+    return Calibration(1 / slope, thresholds, below, unstable_above=1.0, ratios=ratios), shift / slope
 
 
 def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, float]:
@@ -83,14 +87,16 @@ def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, float]:
         for scores in sets:
             p = fitted.probability(scores.logits + by)
             answers = fitted.answers(p)
-            rows.append(np.c_[scores.label, answers == Answer.REAL, answers == Answer.AI, p])
-    label, real, ai, p = np.concatenate(rows).T
+            ratios = [np.log10(fitted.likelihood(score).ratio) for score in p.tolist()]
+            rows.append(np.c_[scores.label, answers == Answer.REAL, answers == Answer.AI, p, ratios])
+    label, real, ai, p, ratios = np.concatenate(rows).T
     return {
         "fakes called real": float(real[label == AI].mean()),
         "fakes called AI": float(ai[label == AI].mean()),
         "reals called AI": float(ai[label == REAL].mean()),
         "decided": float((real + ai).mean()),
         "ece": expected_calibration_error(p, label),
+        "cllr": cllr(ratios, label),
     }
 
 
@@ -160,7 +166,7 @@ COLUMNS = (
     ("talking", "macro"), ("talking", "auc"), ("talking", "clips"), ("talking", "learnt"),
     ("talking", "tpr"), ("talking", "worst"),
     ("unseen", "fakes called real"), ("unseen", "fakes called AI"), ("unseen", "reals called AI"),
-    ("unseen", "decided"), ("unseen", "ece"),
+    ("unseen", "decided"), ("unseen", "ece"), ("unseen", "cllr"),
     ("deepfake", "auc"), ("faces140k", "auc"), ("wild", "auc"),
 )  # fmt: skip
 

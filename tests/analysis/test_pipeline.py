@@ -59,14 +59,26 @@ def test_two_people_in_a_clip(couple_clip):
 def test_a_row_is_plain(couple_clip):
     found = judge(couple_clip)
     row = found.row()
-    assert list(row) == ["path", "verdict", "score", "people", "reasons", "error"]
+    assert list(row) == ["path", "verdict", "score", "likelihood_ratio", "people", "reasons", "error"]
     assert row["path"] == str(couple_clip)
     assert row["score"] == found.verdict.score > 0.9
     assert [list(person) for person in row["people"]] == [
-        ["verdict", "score", "looks", "scored", "faces", "first_s", "last_s", "ai_intervals_s", "reasons"]
+        [
+            "verdict",
+            "score",
+            "likelihood_ratio",
+            "looks",
+            "scored",
+            "faces",
+            "first_s",
+            "last_s",
+            "ai_intervals_s",
+            "reasons",
+        ]
     ] * 2
     assert row["people"][1] == {
-        "verdict": "real", "score": found.verdicts[1].score, "looks": 15, "scored": 15, "faces": 15,
+        "verdict": "real", "score": found.verdicts[1].score, "likelihood_ratio": None, "looks": 15,
+        "scored": 15, "faces": 15,
         "first_s": 0.0, "last_s": pytest.approx(2.8), "ai_intervals_s": [], "reasons": [],
     }  # fmt: skip
     assert row["people"][0]["ai_intervals_s"] == [[0.0, pytest.approx(2.8)]]
@@ -128,7 +140,8 @@ def test_a_clip_without_a_face(tmp_path):
         (NO_FACE,),
     )
     assert found.row() | {"path": ""} == {
-        "path": "", "verdict": "inconclusive", "score": None, "people": [], "reasons": [NO_FACE], "error": None,
+        "path": "", "verdict": "inconclusive", "score": None, "likelihood_ratio": None, "people": [],
+        "reasons": [NO_FACE], "error": None,
     }  # fmt: skip
 
 
@@ -401,7 +414,8 @@ def test_what_cant_be_judged_gets_a_row_that_says_why(tmp_path, make, message):
     good = save(tmp_path / "good.png", (100, 40, 100, BLUE))
     found, after = analyze([path, good], finder, detector)
     assert found.row() | {"error": ""} == {
-        "path": str(path), "verdict": "inconclusive", "score": None, "people": [], "reasons": [], "error": "",
+        "path": str(path), "verdict": "inconclusive", "score": None, "likelihood_ratio": None, "people": [],
+        "reasons": [], "error": "",
     }  # fmt: skip
     assert re.search(message, found.error)
     assert found.error.startswith((str(path), "[Errno")) or path == "nonsense://host/clip.mp4"
