@@ -176,13 +176,19 @@ def plain(init: str, size: int, epochs: int, steps: int) -> TrainConfig:
     )  # fmt: skip
 
 
+def length_of(config: TrainConfig) -> str:
+    """A trial's size and number of windows, which stand in the names of its runs: `160x12800`; `0` without training."""
+    windows = config.epochs * config.steps_per_epoch * config.batch_size
+    return f"{config.phases[0].size}x{windows}" if windows else "0"
+
+
 TRIALS = {
     "shipped": Trial("the detector as it is", {"phases": ()}),
     "plain": Trial("groups by set alone"),
     "swaps": Trial("self-blended images as their authors make them", {"twins": {"swap": 0.25}}),
     "late": Trial("blocks from 6 on alone: what lies before learns by heart, too", {"learns_from": "block_6_expand"}),
     "even": Trial("sources drawn alike, whatever their size", {"even": 0.0}),
-    "rebuilt": Trial("reconstructions by small autoencoders", {"twins": {REBUILT: 0.25}}),
+    "rebuilt": Trial("reconstructions by autoencoders", {"twins": {REBUILT: 0.25}}),
     "rebuilt-half": Trial("and half of the start's weights", start=0.5, of="rebuilt"),
     "rebuilt-third": Trial("and a third of them", start=0.33, of="rebuilt"),
     "rebuilt-swaps": Trial("reconstructions and swaps", {"twins": {REBUILT: 0.2, "swap": 0.1}}),
@@ -212,7 +218,7 @@ def main() -> None:
         trial = TRIALS[name]
         trial = replace(trial, options=TRIALS[trial.of].options) if trial.of else trial
         config = replace(plain(options.start, options.size, options.epochs, options.steps), **trial.options)
-        length = f"{options.size}x{options.epochs * options.steps * 32}" if config.epochs else "0"
+        length = length_of(config)
         for number in options.only or range(options.folds):
             run, weights = (options.runs / f"{n}-{length}" / f"fold-{number}" for n in (name, trial.of or name))
             run_fold(trial, config, crops, fold, number, run, weights)

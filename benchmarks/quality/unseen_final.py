@@ -16,7 +16,7 @@ from aiface.data.groups import sets
 from aiface.labels import right_answers
 from aiface.models.calibration import stable_until
 from aiface.paths import WEIGHTS
-from benchmarks.quality.unseen import SETS, TRIALS, blend, plain, read, thin
+from benchmarks.quality.unseen import SETS, TRIALS, blend, length_of, plain, read, thin
 from benchmarks.quality.unseen_figures import calibrate, figures
 
 
@@ -50,14 +50,15 @@ def main() -> None:
     parser.add_argument("--steps", default=200, type=int)
     options = parser.parse_args()
     from aiface.models.bundle import round_to_half, save_bundle
+    from aiface.models.card import read_card
     from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
     from aiface.models.views import measured, spread
     from aiface.training.trainer import train, validation_auc
 
     crops, trial = CropSet(options.crops), TRIALS[options.trial]
-    length = f"{options.size}x{options.epochs * options.steps * 32}"
     recipe = TRIALS[trial.of] if trial.of else trial
     config = replace(plain(options.start, options.size, options.epochs, options.steps), **recipe.options)
+    length = length_of(config)
     folds = [read(path) for path in sorted((options.runs / f"{options.trial}-{length}").glob("fold-*/scores.csv"))]
     run = options.runs / f"{trial.of or options.trial}-{length}" / "all"
     network, _ = train(config, thin(of_all_sources(crops, SETS), 8), run, verbose=2)
@@ -76,6 +77,8 @@ def main() -> None:
     metrics = {"test": validation_auc(logits, test), "unseen": figures(folds)}
     training = {"summary": f"mobilenet_v2, {recipe.why}; started from {options.start}, on all sources of five sets",
                 "config": asdict(config), "start": trial.start}  # fmt: skip
+    if not config.epochs:
+        training = read_card(options.start)["training"]
     save_bundle(network, options.bundle, fitted, training, metrics)
     print(fitted, metrics, sep="\n")
 
