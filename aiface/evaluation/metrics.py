@@ -79,6 +79,24 @@ def summary_table(measured: Mapping) -> str:
     return "\n".join(lines)
 
 
+NEVER_SEEN = {"modern": "pictures: other generators, other cameras", "talking": "talking heads in clips, by frame"}
+
+
+def unseen_table(unseen: Mapping[str, Mapping]) -> str:
+    """What to expect of what the detector never saw, as a Markdown table.
+
+    unseen: a card's `metrics.unseen`, shares of left-out faces as `make unseen` measures them; nothing of other sets.
+    """
+    head = "| never seen in training | AUC | AI faces: called AI | called real | real faces: called real | called AI |"
+    keys = ("fakes called AI", "fakes called real", "reals called real", "reals called AI")
+    rows = [
+        f"| {words} | {unseen[name]['auc']:.2f} | " + " | ".join(f"{unseen[name][key]:.1%}" for key in keys) + " |"
+        for name, words in NEVER_SEEN.items()
+        if name in unseen
+    ]
+    return "\n".join([head, "|---" * 6 + "|", *rows]) if rows else ""
+
+
 def figures(scores: np.ndarray, labels: np.ndarray, calibration: Calibration) -> dict[str, float]:
     """The figures of the evaluation protocol: `auc`, `ap`, `eer`, `accuracy` (at P(AI) 0.5), `ece`, `tpr_at_fpr_1`,
     `tpr_at_fpr_01` (at 1 % and 0.1 % false positives among these faces), `fpr_at_1` (at the detector's stored 1 %

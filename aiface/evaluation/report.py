@@ -8,6 +8,7 @@ import mistune
 
 from aiface.drawing import data_url, html_page
 from aiface.evaluation.figures import figures
+from aiface.evaluation.metrics import unseen_table
 from aiface.evaluation.robustness import ALL, CLEAN, PER_CLASS
 from aiface.io.files import write_json, write_text
 from aiface.models.calibration import AI_RATE, MISS_RATE
@@ -169,7 +170,7 @@ faces lie there, as sure); between the two it says inconclusive, and also where 
 {calibration["unstable_above"]:.3f} when the face is mirrored or re-encoded. Temperature
 {calibration["temperature"]:.3f}.
 
-**How well.** See [RESULTS.md](RESULTS.md), which names the command that measured it.
+**How well.** {_unseen(card)}See [RESULTS.md](RESULTS.md), which names the command that measured it.
 
 {_how_well(result)}
 
@@ -184,6 +185,12 @@ not labelled in its data: differences were not measured.
 {_counts(card["training"].get("faces", {}))}
 ```
 """
+
+
+def _unseen(card: Mapping) -> str:
+    """What the card says of sources that were left out: it comes first, since those are what people send."""
+    table = unseen_table(card.get("metrics", {}).get("unseen", {}))
+    return f"On sources that no training saw (`make unseen`, [UNSEEN.md](UNSEEN.md)):\n\n{table}\n\n" if table else ""
 
 
 def _how_well(result: Mapping) -> str:

@@ -72,6 +72,7 @@ class Calibration:
             raise ValueError(f"expected a positive temperature and 0 <= real_below <= the AI threshold, found {self}")
         if not 0 <= self.unstable_above <= 1:
             raise ValueError(f"expected 0 <= unstable_above <= 1, found {self}")
+        object.__setattr__(self, "ratios", tuple(tuple(step) for step in self.ratios))  # as JSON has it: lists
         starts = [float(start) for start, _, _, _ in self.ratios]
         if starts and (starts[0] != 0 or starts != sorted(starts)):
             raise ValueError(f"expected ratios whose scores ascend from 0, found {starts}")

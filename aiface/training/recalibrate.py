@@ -33,10 +33,16 @@ def recalibrate(folder: str | Path, crops: CropSet) -> Calibration:
     card |= {"calibration": asdict(fitted), "calibrated_on": valid.manifest()}
     card["metrics"] = {"valid": validation_auc(logits, valid)}
     if set(test.labels.tolist()) == {REAL, AI}:
-        scores = fitted.probability(np.concatenate([detector.logits(batch) for batch in test.batches()]))
-        card["metrics"]["test"] = metrics(scores, test.labels, fitted) | {
-            "groups": validation_auc(scores, test),
-            "sources": by_source(scores, test.labels, test.sources, fitted),
-        }
+        logits = np.concatenate([detector.logits(batch) for batch in test.batches()])
+        card["metrics"]["test"] = card_figures(logits, test, fitted)
     write_json(folder / CARD, card)
     return fitted
+
+
+def card_figures(logits: np.ndarray, crops: CropSet, calibration: Calibration) -> dict:
+    """What a card tells of test faces: `aiface.evaluation.metrics.metrics`, AUC by group, figures by source."""
+    scores = calibration.probability(logits)
+    return metrics(scores, crops.labels, calibration) | {
+        "groups": validation_auc(scores, crops),
+        "sources": by_source(scores, crops.labels, crops.sources, calibration),
+    }

@@ -75,24 +75,29 @@ def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
     return Calibration(1 / slope, thresholds, below, unstable_above=1.0, ratios=ratios), shift / slope
 
 
-def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, float]:
-    """What thresholds fitted on the other folds give on each: all sets together, then counted over the folds.
+def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, dict[str, float]]:
+    """What thresholds fitted on the other folds give on each, counted over the folds: by set, and `unseen` of all.
 
     `folds`: of each fold, the scores of one or more sets.
     """
-    rows = []
+    rows: dict[str, list[np.ndarray]] = {}
     for number, sets in enumerate(folds):
-        others = [s for n, f in enumerate(folds) if n != number for s in f]
-        fitted, by = calibrate(others)
+        fitted, by = calibrate([s for n, f in enumerate(folds) if n != number for s in f])
         for scores in sets:
             p = fitted.probability(scores.logits + by)
             answers = fitted.answers(p)
             ratios = [np.log10(fitted.likelihood(score).ratio) for score in p.tolist()]
-            rows.append(np.c_[scores.label, answers == Answer.REAL, answers == Answer.AI, p, ratios])
-    label, real, ai, p, ratios = np.concatenate(rows).T
+            told = np.c_[scores.label, answers == Answer.REAL, answers == Answer.AI, p, ratios]
+            for name in ("unseen", str(scores.set[0])):
+                rows.setdefault(name, []).append(told)
+    return {name: _shares(*np.concatenate(told).T) for name, told in rows.items()}
+
+
+def _shares(label: np.ndarray, real: np.ndarray, ai: np.ndarray, p: np.ndarray, ratios: np.ndarray) -> dict[str, float]:
     return {
         "fakes called real": float(real[label == AI].mean()),
         "fakes called AI": float(ai[label == AI].mean()),
+        "reals called real": float(real[label == REAL].mean()),
         "reals called AI": float(ai[label == REAL].mean()),
         "decided": float((real + ai).mean()),
         "ece": expected_calibration_error(p, label),
@@ -123,7 +128,8 @@ def figures(folds: Sequence[Scores]) -> dict[str, dict[str, float | str]]:
             found[name] |= {"learnt": learnt_step(parts)}
     together = [[s.where((s.set == n) & s.unseen) for n in np.unique(s.set[s.unseen])] for s in folds]
     if all(together):
-        found["unseen"] = decided(together)
+        for name, shares in decided(together).items():
+            found[name] = found.get(name, {}) | shares
     return found
 
 

@@ -52,8 +52,9 @@ def main() -> None:
     from aiface.models.bundle import round_to_half, save_bundle
     from aiface.models.card import read_card
     from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
-    from aiface.models.views import measured, spread
-    from aiface.training.trainer import train, validation_auc
+    from aiface.models.views import both_sides, measured, spread
+    from aiface.training.recalibrate import card_figures
+    from aiface.training.trainer import train
 
     crops, trial = CropSet(options.crops), TRIALS[options.trial]
     recipe = TRIALS[trial.of] if trial.of else trial
@@ -72,22 +73,15 @@ def main() -> None:
     scores = fitted.probability(logits)
     right = fitted.answers(scores) == right_answers(part.labels)
     fitted = replace(fitted, unstable_above=stable_until(spread(scores, fitted.probability(of_views))[right]))
-    test = crops.select(crops.splits == "test")
-    logits, _ = measured_both(runtime, test)
-    metrics = {"test": validation_auc(logits, test), "unseen": figures(folds)}
+    test = crops.split("test")
+    logits = np.concatenate([both_sides(runtime, batch) for batch in test.batches()])
+    metrics = {"test": card_figures(logits, test, fitted), "unseen": figures(folds)}
     training = {"summary": f"mobilenet_v2, {recipe.why}; started from {options.start}, on all sources of five sets",
                 "config": asdict(config), "start": trial.start}  # fmt: skip
     if not config.epochs:
         training = read_card(options.start)["training"]
     save_bundle(network, options.bundle, fitted, training, metrics)
     print(fitted, metrics, sep="\n")
-
-
-def measured_both(runtime, crops: CropSet) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of crops from both sides, and their labels."""
-    from aiface.models.views import both_sides
-
-    return np.concatenate([both_sides(runtime, batch) for batch in crops.batches()]), crops.labels
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import json
 import re
 from pathlib import Path
 
-from aiface.evaluation.metrics import summary_table
+from aiface.evaluation.metrics import summary_table, unseen_table
 from aiface.io.files import write_text
 from aiface.paths import DETECTOR, ROOT, WEIGHTS
 
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"(<!-- figures -->\n).*(<!-- end of figures -->)", re.DOTALL)
+_UNSEEN = re.compile(r"(<!-- unseen -->\n).*(<!-- end of unseen -->)", re.DOTALL)
 
 
 def figures(weights: Path = WEIGHTS) -> str:
@@ -32,6 +33,9 @@ def _one(card: dict) -> str:
 
 def rewritten(text: str) -> str:
     """README's text with the figures as they are now."""
+    card = json.loads((DETECTOR / "card.json").read_text(encoding="utf-8"))
+    unseen = unseen_table(card["metrics"].get("unseen", {}))
+    text = _UNSEEN.sub(lambda match: f"{match[1]}{unseen}\n{match[2]}", text)
     return _BLOCK.sub(lambda match: match[1] + figures() + match[2], text)
 
 

@@ -326,3 +326,20 @@ def test_as_scipy_has_them():
 
 def test_they_undo_each_other():
     np.testing.assert_allclose(logit(expit(np.linspace(-15, 15, 101))), np.linspace(-15, 15, 101), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "ratios",
+    [[(0.1, 0, 0, 0)], [(0.0, 0, 0, 0), (0.6, 1, 1, 1), (0.4, 2, 2, 2)], [(0.0, 0, 0)]],
+    ids=["not from 0", "not ascending", "a bound too few"],
+)
+def test_steps_of_the_likelihood_ratio_start_at_0_and_ascend(ratios):
+    with pytest.raises(ValueError, match=r"expected (ratios whose scores ascend from 0, found|4)|not enough values"):
+        Calibration(1.0, THRESHOLDS, 0.1, 0.2, ratios)
+
+
+@pytest.mark.parametrize(("score", "power"), [(0.0, -1), (0.399, -1), (0.4, 0.5), (1.0, 0.5)])
+def test_the_likelihood_ratio_is_that_of_the_step_a_score_lies_on(score, power):
+    told = Calibration(1.0, THRESHOLDS, 0.1, 0.2, [[0.0, -1, -2, 0], [0.4, 0.5, 0, 1]])
+    assert told.likelihood(score).ratio == pytest.approx(10**power)
+    assert Calibration(1.0, THRESHOLDS, 0.1, 0.2).likelihood(score) is None

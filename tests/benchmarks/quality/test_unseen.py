@@ -200,13 +200,17 @@ def test_calibration_and_thresholds_hold_on_other_folds():
     assert 1 / fitted.temperature == pytest.approx(3, rel=0.15)  # two unit normals 3 apart
     assert -by == pytest.approx(-2.5, abs=0.1)
     assert fitted.real_below <= fitted.ai_from
-    found = decided([[fold] for fold in folds])
+    by_set = decided([[fold] for fold in folds])
+    found = by_set["unseen"]
+    assert by_set["new"] == found
+    assert found["cllr"] == pytest.approx(1, abs=0.01)  # one source of each class supports no ratio
     assert found["reals called AI"] <= 0.012
     assert found["fakes called real"] <= 0.11
     assert found["ece"] < 0.03
     assert found["decided"] == pytest.approx(0.8, abs=0.12)
     hopeless = decided([[scores(noise(s, 200), noise(s + 9, 200))] for s in range(3)])
-    assert hopeless["decided"] < 0.2
+    assert hopeless["unseen"]["decided"] < 0.2
+    assert hopeless["unseen"]["cllr"] == pytest.approx(1, abs=0.05)
 
 
 def test_ensemble_averages_logits():
