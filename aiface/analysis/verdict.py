@@ -70,6 +70,7 @@ def judge_person(looks: Sequence[Look], calibration: Calibration, moving: bool, 
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, 0, reasons)
     if moving and len(usable) < MIN_FACES:
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
+    calibration = calibration.of(moving)
     answer = calibration.answer(pooled, spread)
     stable = answer == calibration.answer(pooled)
     reasons = (BETWEEN if stable else UNSTABLE,) if answer == Answer.INCONCLUSIVE else ()

@@ -147,7 +147,7 @@ def summary(detector: Detector, measured: Measured, resamples: int = RESAMPLES) 
     Returns `detector`, `resamples`, `sets` and `clips` by name, `curves` by "all" and name, and `coverage_risk` over
     all sets; what was not measured is empty.
     """
-    sets, calibration = measured.sets, detector.calibration
+    sets, calibration = measured.sets, detector.calibration.of(moving=False)
     return {
         "detector": {"name": detector.name, "sha256": detector.card["sha256"]},
         "resamples": resamples,

@@ -59,6 +59,8 @@ class Calibration:
     ratios: steps of the likelihood ratio, measured on sources that were left out of training
     (`aiface.evaluation.likelihood`): P(AI) from which each holds, ascending from 0, then log10 of the ratio and of its
     bounds. None: the detector tells no ratio.
+    stills: `thresholds`, `real_below` and `ratios` of pictures, where they have their own (`of`): the figures above are
+    then those of clips, in which faces are harder to tell.
     """
 
     temperature: float
@@ -66,6 +68,7 @@ class Calibration:
     real_below: float
     unstable_above: float
     ratios: Sequence[Sequence[float]] = ()
+    stills: Mapping | None = None
 
     def __post_init__(self) -> None:
         if not (0 < self.temperature < np.inf and 0 <= self.real_below <= self.ai_from):
@@ -74,8 +77,13 @@ class Calibration:
             raise ValueError(f"expected 0 <= unstable_above <= 1, found {self}")
         object.__setattr__(self, "ratios", tuple(tuple(step) for step in self.ratios))  # as JSON has it: lists
         starts = [float(start) for start, _, _, _ in self.ratios]
+        self.of(moving=False)  # raises for what can't be
         if starts and (starts[0] != 0 or starts != sorted(starts)):
             raise ValueError(f"expected ratios whose scores ascend from 0, found {starts}")
+
+    def of(self, moving: bool) -> "Calibration":
+        """The calibration of clips, or of pictures."""
+        return self if moving or self.stills is None else replace(self, **self.stills, stills=None)
 
     @property
     def ai_from(self) -> float:

@@ -61,7 +61,7 @@ def as_html(report: Report) -> str:
         reasons(verdict.reasons),
         f"<p><strong>{NOT_PROOF}</strong></p>",
         *(f"<p><strong>Note:</strong> {escape(warning)}</p>" for warning in analysis.warnings),
-        _section("How sure is this?", escape(sureness(verdict, detector.calibration))),
+        _section("How sure is this?", escape(sureness(verdict, detector.calibration.of(analysis.moving)))),
         _section("Why", escape(analysis.error or "")),
         _section("People", "</p><p>".join(map(escape, people_lines(analysis)))) if analysis.error is None else "",
         *_pictures(report),

@@ -55,6 +55,8 @@ class Report:
     def json(self) -> dict:
         """The row of `analyze --json` with every scored look, its origin, and what is needed to repeat it."""
         analysis, detector = self.analysis, self.detector
+        calibration = asdict(detector.calibration.of(analysis.moving))
+        del calibration["stills"]  # those of clips have none
         row = analysis.row()
         for index, (entry, person) in enumerate(zip(row["people"], analysis.people, strict=True)):
             entry["each_look"] = [
@@ -72,7 +74,7 @@ class Report:
             "provenance": asdict(self.provenance) if self.provenance else None,
             "file": self.file,
             "settings": analysis.settings | {"computed_by": detector.computed_by},
-            "detector": {"name": detector.name, "sha256": detector.card["sha256"]} | asdict(detector.calibration),
+            "detector": {"name": detector.name, "sha256": detector.card["sha256"]} | calibration,
             "aiface": aiface.__version__,
         }
 

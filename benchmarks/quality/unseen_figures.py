@@ -25,6 +25,7 @@ from benchmarks.quality.unseen import SETS, Scores, read
 
 LEAST = 8  # pictures of a source that is named the worst, or counts in the mean over sources
 LEAST_SLOPE = 1e-3
+MOVING = ("talking",)  # sets of frames; the others hold pictures
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -58,7 +59,8 @@ def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
     """How to read logits, and what to add to them first, from left-out scores.
 
     Each class and each set weigh the same. "Real" is below what at most a tenth of any set's fakes lie under, "AI"
-    from where on at most 1 % of reals lie, both with 95 % confidence (`aiface.models.calibration`).
+    from where on at most 1 % of reals lie, both with 95 % confidence (`aiface.models.calibration`). Pictures have
+    thresholds of their own; frames of clips, too few and too much alike, share those of all.
     """
     logits, label, of_set, source = (
         np.concatenate([getattr(s, n) for s in folds]) for n in ("logits", "label", "set", "source")
@@ -69,10 +71,16 @@ def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
     slope = max(float(model.coef_[0, 0]), LEAST_SLOPE)  # logits that run the wrong way tell nothing
     shift = float(model.intercept_[0])
     p = expit((logits + shift / slope) * slope).astype(np.float32)
+    still = ~np.isin(of_set, MOVING)
+    stills = _limits(p[still], label[still], of_set[still], source[still]) if not still.all() and still.any() else None
+    limits = _limits(p, label, of_set, source)
+    return Calibration(1 / slope, **limits, unstable_above=1.0, stills=stills), shift / slope
+
+
+def _limits(p: np.ndarray, label: np.ndarray, of_set: np.ndarray, source: np.ndarray) -> dict:
     thresholds = {str(rate): threshold_at(p[label == REAL], rate) for rate in FALSE_POSITIVE_RATES}
     below = min(real_until(p[label == AI], of_set[label == AI]), thresholds[str(AI_RATE)])
-    ratios = fit_ratios(p, label, source)
-    return Calibration(1 / slope, thresholds, below, unstable_above=1.0, ratios=ratios), shift / slope
+    return {"thresholds": thresholds, "real_below": below, "ratios": fit_ratios(p, label, source)}
 
 
 def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, dict[str, float]]:
@@ -85,8 +93,9 @@ def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, dict[str, float]]:
         fitted, by = calibrate([s for n, f in enumerate(folds) if n != number for s in f])
         for scores in sets:
             p = fitted.probability(scores.logits + by)
-            answers = fitted.answers(p)
-            ratios = [np.log10(fitted.likelihood(score).ratio) for score in p.tolist()]
+            reading = fitted.of(moving=str(scores.set[0]) in MOVING)
+            answers = reading.answers(p)
+            ratios = [np.log10(reading.likelihood(score).ratio) for score in p.tolist()]
             told = np.c_[scores.label, answers == Answer.REAL, answers == Answer.AI, p, ratios]
             for name in ("unseen", str(scores.set[0])):
                 rows.setdefault(name, []).append(told)

@@ -343,3 +343,13 @@ def test_the_likelihood_ratio_is_that_of_the_step_a_score_lies_on(score, power):
     told = Calibration(1.0, THRESHOLDS, 0.1, 0.2, [[0.0, -1, -2, 0], [0.4, 0.5, 0, 1]])
     assert told.likelihood(score).ratio == pytest.approx(10**power)
     assert Calibration(1.0, THRESHOLDS, 0.1, 0.2).likelihood(score) is None
+
+
+def test_pictures_may_have_thresholds_of_their_own():
+    stills = {"thresholds": {"0.01": 0.6}, "real_below": 0.5, "ratios": []}
+    both = Calibration(2.0, THRESHOLDS, 0.1, 0.2, stills=stills)
+    assert both.of(moving=True) is both
+    assert both.of(moving=False) == Calibration(2.0, {"0.01": 0.6}, 0.5, 0.2)
+    assert Calibration(2.0, THRESHOLDS, 0.1, 0.2).of(moving=False).real_below == 0.1
+    with pytest.raises(ValueError, match="real_below <= the AI threshold"):
+        Calibration(2.0, THRESHOLDS, 0.1, 0.2, stills=stills | {"real_below": 0.7})

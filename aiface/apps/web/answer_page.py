@@ -91,7 +91,7 @@ def result(report: Report) -> str:
         f"<p>{NOT_PROOF}</p>",
         *(f'<p class="aiface-note">Please note: {escape(warning)}.</p>' for warning in analysis.warnings),
         _download(report),
-        _sure(verdict, report.detector.calibration),
+        _sure(verdict, report.detector.calibration.of(report.analysis.moving)),
         _annotated(report),
         _people(analysis),
         _timeline(report),

@@ -242,6 +242,23 @@ def test_thresholds_come_from_what_folds_left_out():
     assert fitted.probability(np.array([-2.5 + by]))[0] == pytest.approx(0.5, abs=0.05)
 
 
+def test_pictures_get_thresholds_of_their_own_where_clips_are_harder():
+    folds = [
+        one
+        for s in range(3)
+        for one in (
+            scores(noise(2 * s, 900) - 4, noise(2 * s + 1, 900, 4) - 4),
+            scores(noise(s + 70, 900) - 4, noise(s + 80, 900, 1) - 4, name="talking"),
+        )
+    ]
+    fitted, _ = calibrate(folds)
+    pictures = fitted.of(moving=False)
+    assert pictures.ai_from < fitted.ai_from + 0.2
+    assert pictures.real_below > fitted.real_below
+    found = decided([folds[:2], folds[2:4], folds[4:]])
+    assert found["new"]["decided"] > 0.8 > 0.3 > found["talking"]["decided"]
+
+
 def test_shifting_adds_to_the_logit():
     network = build("mobilenet_v2", 64)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
