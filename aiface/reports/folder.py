@@ -23,6 +23,7 @@ from aiface.io.walk import cannot_open
 from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.reports.page import write_report
+from aiface.reports.playback import playback
 from aiface.reports.report import VERSION, Report
 from aiface.reports.wording import NOT_PROOF, WORDS
 
@@ -30,7 +31,7 @@ SKIPPED = "skipped"
 ORDER = (*reversed(Answer), "error", SKIPPED)
 NEITHER = "neither a picture nor a clip"
 # with what a kill leaves of a file half written
-OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried)")
+OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried|mp4|webm)")
 _STYLE = """div { overflow-x: auto } table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd }
 td:first-child, td:last-child { min-width: 12rem; overflow-wrap: anywhere }
@@ -48,12 +49,14 @@ _BODY = """<h1>{count} inputs</h1>
 
 
 class Reports:
-    """The folder of reports on what this finder and detector say. explain: whether to draw heat maps."""
+    """The folder of reports on what this finder and detector say. explain: whether to draw heat maps; play:
+    whether clips are put beside their pages, which play them."""
 
     def __init__(
-        self, folder: str | Path, finder: Finder, detector: Detector, settings: Settings, explain: bool = False
-    ):
-        self.folder, self._detector, self._explain = Path(folder), detector, explain
+        self, folder: str | Path, finder: Finder, detector: Detector, settings: Settings, explain: bool = False,
+        play: bool = True,
+    ):  # fmt: skip
+        self.folder, self._detector, self._explain, self.play = Path(folder), detector, explain, play
         self._settings = settings.row() | {"faces_by": finder_name(finder), "computed_by": detector.computed_by}
 
     def path(self, name: str | Path) -> Path:
@@ -81,8 +84,10 @@ class Reports:
             return self._add(Analysis(analysis.path, error=reason))
 
     def _add(self, analysis: Analysis) -> dict:
-        report = Report.of(analysis, self._detector, self._explain)
-        page = write_report(report, self.path(analysis.path))
+        page = self.path(analysis.path)
+        played = playback(analysis, page) if self.play else None
+        report = Report.of(analysis, self._detector, self._explain, played)
+        write_report(report, page)
         return told(report.json, page) | {"again": not self._is_last(report.json, analysis.path)}
 
     def done(self, name: str | Path) -> dict | None:
@@ -149,9 +154,10 @@ def plan(
     for name in names:
         found = search(name)
         others = [other for other in found.others if not reports.holds(Path(other))]
+        inputs = [each for each in found.inputs if "://" in str(each) or not reports.holds(Path(each))]
         rows |= {reports.path(other): skipped(other) for other in others}
         rows |= {reports.path(folder): closed(folder, reason) for folder, reason in found.unreadable}
-        for each in found.inputs or [name] * (not others and not found.unreadable):
+        for each in inputs or [name] * (not others and not found.unreadable and not found.inputs):
             if done := reports.done(each):
                 rows[reports.path(each)] = done["row"]
             else:

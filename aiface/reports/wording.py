@@ -126,11 +126,12 @@ def _when(person: Person, moving: bool) -> str:
 
 
 def _spans(verdict: Verdict) -> str:
-    spans = ", ".join(f"{_clock(floor(start))}-{_clock(ceil(end))}" for start, end in verdict.ai_spans)
+    spans = ", ".join(f"{clock(floor(start))}-{clock(ceil(end))}" for start, end in verdict.ai_spans)
     return f"; {spans} looks generated" if spans else ""
 
 
-def _clock(seconds: int) -> str:
+def clock(seconds: int) -> str:
+    """Seconds as minutes and seconds: `1:05`."""
     return f"{seconds // 60}:{seconds % 60:02}"
 
 

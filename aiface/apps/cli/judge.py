@@ -36,6 +36,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     analyze.add_argument("--json", action="store_true", help="print one JSON line for each input")
     analyze.add_argument("--out", metavar="FOLDER", help="write a report on each input and an index of all here")
     analyze.add_argument("--explain", action="store_true", help="heat maps in the reports (loads TensorFlow: slower)")
+    analyze.add_argument("--no-clips", action="store_true", help="put no clips beside their reports, to be played")
     analyze.add_argument(
         "--engine", default="local", choices=("local", "ray"),
         help="ray: on every core of a Ray cluster, also from object stores such as s3:// (takes --out, a folder that "
@@ -112,7 +113,7 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
     from aiface.io.sources import expand
     from aiface.reports.folder import Reports, plan
 
-    reports = Reports(options.out, finder, detector, settings, options.explain)
+    reports = Reports(options.out, finder, detector, settings, options.explain, not options.no_clips)
     ray, out = options.engine == "ray", sys.stdout
     with ExitStack() as stack:
         search, judge = _on_ray(options, settings, stack) if ray else _here(finder, detector, settings)
