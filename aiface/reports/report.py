@@ -99,6 +99,13 @@ class Report:
         return draw(read_image(self.analysis.file), marks)
 
 
+def brief(analysis: Analysis) -> dict:
+    """Of a report's JSON what is told in few words, where no report is written."""
+    said = _provenance(analysis.file)
+    found = {"summary": people_lines(analysis), "warnings": analysis.warnings}
+    return analysis.row() | found | {"provenance": asdict(said) if said else None}
+
+
 def heat_maps(analysis: Analysis, detector: Detector) -> list[np.ndarray]:
     """Where the crops in each person's gallery speak for AI, see `aiface.models.grad_cam.heat_map`."""
     crops = [np.array([look.crop for look in person.gallery]).reshape(-1, 256, 256, 3) for person in analysis.people]

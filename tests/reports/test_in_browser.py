@@ -191,3 +191,110 @@ def test_a_page_without_its_clip_says_so(driver, folder, tmp_path):
     (gone,) = page.find(".gone")
     chromium.until(driver, gone.is_displayed)
     assert path.with_suffix(".mp4").name in gone.text
+
+
+# The index
+
+ROWS = (  # path, verdict, score, people, what it says
+    ("b10.png", "ai", 0.97, 1, []), ("b9.png", "ai", 0.91, 2, ["EXIF Software: Sora"]), ("c.mp4", "real", 0.05, 10, []),
+    ("http://host/a.mp4", "inconclusive", None, 0, None), ("<d>.png", "error", None, 0, None),
+    ("notes.txt", "skipped", None, 0, None),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("index")
+    rows = [
+        {"path": path, "verdict": verdict, "score": score, "people": people, "says_generated": says, "why": "why not",
+         "report": "a.html", "warnings": [], "each_person": []}
+        for path, verdict, score, people, says in ROWS
+    ]  # fmt: skip
+    return Reports(folder, scene.Finder(), scene.detector(), Settings()).write_index(rows)
+
+
+@pytest.fixture
+def listed(driver, index):
+    yield Shown(driver, index)
+    chromium.restore(driver)
+
+
+def names(page):
+    return [row.find_element("css selector", "td").text for row in page.find("tbody tr") if row.is_displayed()]
+
+
+def sorts(page):
+    return [head.get_attribute("aria-sort") for head in page.find("th")]
+
+
+ORDER = ["b10.png", "b9.png", "http://host/a.mp4", "c.mp4", "<d>.png", "notes.txt"]  # the worst first
+
+
+@pytest.mark.parametrize(
+    ("column", "presses", "expected"),
+    [
+        (0, 1, ["<d>.png", "b9.png", "b10.png", "c.mp4", "http://host/a.mp4", "notes.txt"]),
+        (0, 2, ["notes.txt", "http://host/a.mp4", "c.mp4", "b10.png", "b9.png", "<d>.png"]),
+        (1, 1, ORDER),
+        (2, 1, ["b10.png", "b9.png", "c.mp4", *[name for name in ORDER if name not in ("b10.png", "b9.png", "c.mp4")]]),
+        (2, 2, ["c.mp4", "b9.png", "b10.png", "http://host/a.mp4", "<d>.png", "notes.txt"]),
+        (3, 1, ["c.mp4", "b9.png", "b10.png", "http://host/a.mp4", "<d>.png", "notes.txt"]),
+        (4, 1, ["b9.png", *[name for name in ORDER if name != "b9.png"]]),
+    ],
+)
+def test_columns_sort(listed, column, presses, expected):
+    from selenium.webdriver.common.keys import Keys
+
+    assert (names(listed), sorts(listed)) == (ORDER, ["none"] * 6)
+    button = listed.find("th button")[column]
+    for _ in range(presses):
+        button.send_keys(Keys.ENTER)
+    assert names(listed) == expected
+    falling = (column in (2, 3)) == (presses == 1)
+    assert sorts(listed) == ["none"] * column + ["descending" if falling else "ascending"] + ["none"] * (5 - column)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"verdict": "ai"}, ["b10.png", "b9.png"]),
+        ({"verdict": "skipped"}, ["notes.txt"]),
+        ({"low": "0.95"}, ["b10.png"]),
+        ({"high": "0.95"}, ["b9.png", "c.mp4"]),
+        ({"low": "0.05", "high": "0.05"}, ["c.mp4"]),
+        ({"says": "yes"}, ["b9.png"]),
+        ({"says": "no"}, ["b10.png", "c.mp4"]),
+        ({"says": "unknown"}, ["http://host/a.mp4", "<d>.png", "notes.txt"]),
+        ({"name": "PNG", "verdict": "ai"}, ["b10.png", "b9.png"]),
+        ({"name": "nobody"}, []),
+    ],
+)
+def test_rows_are_filtered(listed, wanted, expected):
+    for name, value in wanted.items():
+        (field,) = listed.find(f"[name={name}]")
+        if field.tag_name == "select":
+            field.find_element("css selector", f"[value='{value}']").click()
+        else:
+            field.send_keys(value)
+    assert names(listed) == expected
+    (status,) = listed.find("[role=status]")
+    assert status.text == f"{len(expected)} of 6 are shown."
+    listed.find("button[type=reset]")[0].click()
+    chromium.until(listed.driver, lambda: names(listed) == ORDER)
+    assert status.text == ""
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_index_fits_and_asks_for_nothing(listed, index, width):
+    chromium.as_wide(listed.driver, width)
+    listed.driver.refresh()
+    assert listed.run("return document.documentElement.scrollWidth") <= width
+    assert set(chromium.asked(listed.driver)) == {index.as_uri()}
+    assert chromium.errors(listed.driver) == []
+    assert listed.find("body > p")[-1].text == "6 inputs: 4 judged, 1 could not be judged, 1 skipped."
+
+
+def test_the_index_on_paper(listed):
+    listed.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert names(listed) == ORDER
+    assert not listed.find(".filters")[0].is_displayed()

@@ -32,7 +32,7 @@ WAITING = 2  # tasks that a worker has at most: the one it is at, and the next
 SHARES = 4  # tasks of pictures for each worker at least: who is done early takes another
 PATIENCE = 10.0  # seconds for a cluster's first sign of life
 STORE = 200 << 20  # bytes of Ray's own memory on this machine: only names and rows pass through it
-COLUMNS = ("path", "verdict", "score", "people", "why", "report")
+COLUMNS = ("path", "verdict", "score", "people", "why", "says_generated", "report")
 
 Load = Callable[[], tuple[FaceFinder, Detector]]
 
@@ -164,7 +164,8 @@ def write_table(path: str | Path, rows: Iterable[dict]) -> Path:
     import pyarrow
     from pyarrow import parquet
 
-    kinds = dict(zip(COLUMNS, ("string", "string", "float64", "int64", "string", "string"), strict=True))
+    texts = pyarrow.list_(pyarrow.string())
+    kinds = dict(zip(COLUMNS, ("string", "string", "float64", "int64", "string", texts, "string"), strict=True))
     rows = sorted(rows, key=lambda row: row["path"])
     columns = {name: pyarrow.array([_text(row[name]) for row in rows], kind) for name, kind in kinds.items()}
     with atomic_path(path) as temporary:
@@ -173,6 +174,8 @@ def write_table(path: str | Path, rows: Iterable[dict]) -> Path:
 
 
 def _text(value: object) -> object:
+    if isinstance(value, list):
+        return [shown(each) for each in value]
     return shown(value) if isinstance(value, str) else value
 
 
