@@ -45,7 +45,7 @@ test: .venv/done
 
 test-extras: .venv-extras/done
 	.venv-extras/bin/python -m pytest -rs tests/apps/web tests/apps/engines/test_ray.py \
-	  tests/provenance/test_claims.py tests/benchmarks/test_soak.py::test_clients_for_a_moment
+	  tests/provenance/test_claims.py tests/reports/test_in_browser.py tests/benchmarks/test_soak.py::test_clients_for_a_moment
 
 evaluate: .venv/done
 	$(PY) -m benchmarks.quality.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)

@@ -11,7 +11,7 @@ from aiface import drawing
 from aiface.apps.web import answer_page
 from aiface.drawing import COLOURS, HEX, data_url, grid, html_page
 from aiface.labels import Answer
-from aiface.reports import folder
+from aiface.reports import index
 
 SOURCES = [path for path in Path(drawing.__file__).parent.iterdir() if path.suffix in (".py", ".js")]
 CROPS = np.random.default_rng(0).integers(0, 255, (9, 32, 32, 3)).astype(np.uint8)
@@ -40,7 +40,7 @@ def test_the_colours_of_answers_are_written_once(path):
 @pytest.mark.parametrize("answer", Answer)
 def test_pages_have_the_colours_of_answers(answer):
     assert f".aiface-{answer} {{ background: {HEX[answer]} }}" in answer_page.CSS
-    assert f".{answer} {{ color: {HEX[answer]} }}" in folder._as_html([])
+    assert f".{answer} {{ color: {HEX[answer]} }}" in index.as_html([])
 
 
 def test_a_page():

@@ -18,12 +18,14 @@ from typing import Any
 from aiface.errors import DataError
 from aiface.io import media_kinds, sandbox
 from aiface.provenance.claims import Credentials, Provenance, read_provenance
+from aiface.video import playable
 
 PATIENCE = 10.0  # seconds for an answer
 LONGEST = 4 << 20  # bytes of an answer
 QUESTIONS: Mapping[str, Callable[[str], Any]] = {
     "kind": media_kinds.kind,
     "provenance": lambda path: asdict(read_provenance(path)),
+    "plays_as": playable.plays_as,
 }
 
 
@@ -39,6 +41,11 @@ def provenance(path: str | Path) -> Provenance:
         key: tuple(value) if isinstance(value, list) else value for key, value in found["c2pa"].items()
     }
     return Provenance(found["tags"], Credentials(**c2pa), tuple(found["says_generated"]))
+
+
+def plays_as(path: str | Path) -> str | None:
+    """As `aiface.video.playable.plays_as`; raises `DataError` for a file of which there is no answer."""
+    return _ask("plays_as", path)
 
 
 def _ask(question: str, path: str | Path) -> Any:

@@ -9,51 +9,37 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from html import escape
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from aiface.analysis.result import Analysis, Settings, finder_name, line
-from aiface.drawing import HEX, html_page
 from aiface.errors import ModelError, WriteError
 from aiface.faces.finder import Finder
 from aiface.io.files import folder_name, write_json, write_text
 from aiface.io.sources import Search, search
 from aiface.io.walk import cannot_open
-from aiface.labels import Answer
 from aiface.models.detector import Detector
+from aiface.reports.index import ORDER, SKIPPED, as_html
 from aiface.reports.page import write_report
+from aiface.reports.playback import playback
 from aiface.reports.report import VERSION, Report
-from aiface.reports.wording import NOT_PROOF, WORDS
+from aiface.reports.table import write_verdicts
 
-SKIPPED = "skipped"
-ORDER = (*reversed(Answer), "error", SKIPPED)
 NEITHER = "neither a picture nor a clip"
 # with what a kill leaves of a file half written
-OURS = re.compile(r"\.?(index|results|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried)")
-_STYLE = """div { overflow-x: auto } table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd }
-td:first-child, td:last-child { min-width: 12rem; overflow-wrap: anywhere }
-.error, .skipped { color: #555 } .ai { font-weight: 600 }
-""" + "".join(f".{answer} {{ color: {colour} }}\n" for answer, colour in HEX.items())
-_BODY = """<h1>{count} inputs</h1>
-<p>{counts}</p>
-<p><strong>{not_proof}</strong></p>
-<div role="region" aria-label="all inputs" tabindex="0"><table>
-<tr><th scope="col">input</th><th scope="col">verdict</th><th scope="col">score</th><th scope="col">people</th>
-<th scope="col">why</th></tr>
-{rows}
-</table></div>
-"""
+OURS = re.compile(r"\.?(index|results|verdicts|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried|csv|mp4|webm)")
 
 
 class Reports:
-    """The folder of reports on what this finder and detector say. explain: whether to draw heat maps."""
+    """The folder of reports on what this finder and detector say. explain: whether to draw heat maps; play:
+    whether clips are put beside their pages, which play them."""
 
     def __init__(
-        self, folder: str | Path, finder: Finder, detector: Detector, settings: Settings, explain: bool = False
-    ):
-        self.folder, self._detector, self._explain = Path(folder), detector, explain
+        self, folder: str | Path, finder: Finder, detector: Detector, settings: Settings, explain: bool = False,
+        play: bool = True,
+    ):  # fmt: skip
+        self.folder, self._detector, self._explain, self.play = Path(folder), detector, explain, play
         self._settings = settings.row() | {"faces_by": finder_name(finder), "computed_by": detector.computed_by}
 
     def path(self, name: str | Path) -> Path:
@@ -81,8 +67,10 @@ class Reports:
             return self._add(Analysis(analysis.path, error=reason))
 
     def _add(self, analysis: Analysis) -> dict:
-        report = Report.of(analysis, self._detector, self._explain)
-        page = write_report(report, self.path(analysis.path))
+        page = self.path(analysis.path)
+        played = playback(analysis, page) if self.play else None
+        report = Report.of(analysis, self._detector, self._explain, played)
+        write_report(report, page)
         return told(report.json, page) | {"again": not self._is_last(report.json, analysis.path)}
 
     def done(self, name: str | Path) -> dict | None:
@@ -128,11 +116,12 @@ class Reports:
         return [found["row"] for name in names if self.path(name).stem in there and (found := self.done(name))]
 
     def write_index(self, rows: Iterable[dict]) -> Path:
-        """Write `index.json` and `index.html`, the worst first; return the latter's path."""
+        """Write `index.json`, `verdicts.csv` and `index.html`, the worst first; return the last one's path."""
         rows = sorted(rows, key=lambda row: (ORDER.index(row["verdict"]), -(row["score"] or 0), row["path"]))
         write_json(self.folder / "index.json", {"report_version": VERSION, "inputs": rows})
+        write_verdicts(self.folder / "verdicts.csv", rows)
         path = self.folder / "index.html"
-        write_text(path, _as_html(rows))
+        write_text(path, as_html(rows))
         return path
 
 
@@ -149,9 +138,10 @@ def plan(
     for name in names:
         found = search(name)
         others = [other for other in found.others if not reports.holds(Path(other))]
+        inputs = [each for each in found.inputs if "://" in str(each) or not reports.holds(Path(each))]
         rows |= {reports.path(other): skipped(other) for other in others}
         rows |= {reports.path(folder): closed(folder, reason) for folder, reason in found.unreadable}
-        for each in found.inputs or [name] * (not others and not found.unreadable):
+        for each in inputs or [name] * (not others and not found.unreadable and not found.inputs):
             if done := reports.done(each):
                 rows[reports.path(each)] = done["row"]
             else:
@@ -161,7 +151,8 @@ def plan(
 
 def skipped(path: str | Path) -> dict:
     """The row of a file that is no input."""
-    return {"path": str(path), "verdict": SKIPPED, "score": None, "people": 0, "why": NEITHER, "report": None}
+    nobody: dict[str, Any] = {"path": str(path), "people": [], "score": None, "says_generated": None}
+    return _row(nobody | {"verdict": SKIPPED, "error": NEITHER, "reasons": []}, [], None) | {"verdict": SKIPPED}
 
 
 def closed(folder: Path, reason: str) -> dict:
@@ -169,35 +160,36 @@ def closed(folder: Path, reason: str) -> dict:
     return skipped(folder) | {"verdict": "error", "why": cannot_open(folder, reason)}
 
 
-def told(report: dict, page: Path) -> dict:
-    """Of a report's JSON: its `row` of the index, its `line` of `analyze --json`, `people` in words, and `warnings`."""
-    row, people, warnings = _row(report, page), report["summary"], report["warnings"]
-    return {"row": row, "line": line(report), "people": people, "warnings": warnings}
+def told(report: Mapping, page: Path | None = None) -> dict:
+    """Of a report's JSON: its `row` of the index, its `line` of `analyze --json`, `people` in words, and `warnings`.
+
+    `brief` of an analysis will do.
+    """
+    said = list(report["provenance"]["says_generated"]) if report["provenance"] else None
+    found = line(report) | {"says_generated": said}
+    people, warnings = report["summary"], report["warnings"]
+    return {"row": _row(found, warnings, page), "line": found, "people": people, "warnings": warnings}
 
 
-def _row(report: dict, page: Path) -> dict:
-    why = report["error"] or "; ".join((*report["reasons"], *report["warnings"]))
+def _row(found: Mapping, warnings: Sequence[str], page: Path | None) -> dict:
     return {
-        "path": report["path"],
-        "verdict": "error" if report["error"] else report["verdict"],
-        "score": report["score"],
-        "people": len(report["people"]),
-        "why": why,
-        "report": page.name,
+        "path": found["path"],
+        "verdict": "error" if found["error"] else found["verdict"],
+        "score": found["score"],
+        "people": len(found["people"]),
+        "why": found["error"] or "; ".join((*found["reasons"], *warnings)),
+        "says_generated": found["says_generated"],
+        "report": page.name if page else None,
+        "warnings": list(warnings),
+        "each_person": found["people"],
     }
 
 
-def _as_html(rows: Sequence[dict]) -> str:
-    counts = Counter(row["verdict"] for row in rows)
-    told = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in ORDER if counts[kind])
-    lines = "\n".join("".join(_cells(row)) for row in rows)
-    body = _BODY.format(count=len(rows), counts=told or "nothing was judged", not_proof=NOT_PROOF, rows=lines)
-    return html_page(f"aiface: {len(rows)} inputs", body, _STYLE, width=70)
-
-
-def _cells(row: dict) -> Iterator[str]:
-    name, verdict = escape(row["path"]), row["verdict"]
-    score = "" if row["score"] is None else f"{row['score']:.2f}"
-    yield f'<tr><td><a href="{escape(row["report"])}">{name}</a></td>' if row["report"] else f"<tr><td>{name}</td>"
-    yield f'<td class="{verdict}">{WORDS.get(verdict, verdict)}</td><td>{score}</td><td>{row["people"] or ""}</td>'
-    yield f"<td>{escape(row['why'])}</td></tr>"
+def counted(rows: Sequence[Mapping], before: int) -> str:
+    """How many inputs there were, in words; before: how many of them, the first, were there before one was judged."""
+    counts, others = Counter(row["verdict"] for row in rows), {"error": "could not be judged", SKIPPED: "skipped"}
+    known = sum(row["report"] is not None for row in rows[:before])
+    return ", ".join(
+        (f"{len(rows) - before} judged now", f"{known} known before",
+         *(f"{counts[kind]} {words}" for kind, words in others.items() if counts[kind]))
+    )  # fmt: skip

@@ -21,6 +21,7 @@ from aiface.video.writer import VideoWriter
 
 Mark = tuple[Box, str, Answer]  # where, what to write, and the verdict
 WORDS = {Answer.REAL: "real", Answer.AI: "AI", Answer.INCONCLUSIVE: "inconclusive"}
+ANNOTATED = "annotated.mp4"
 
 
 def label(verdict: Verdict) -> str:
@@ -83,7 +84,7 @@ def annotate(analysis: Analysis, source: str | Path, folder: str | Path) -> Path
     `source` is where the frames come from: the input, or a camera's recording.
     """
     if analysis.moving:
-        return annotate_video(analysis, source, Path(folder) / "annotated.mp4")
+        return annotate_video(analysis, source, Path(folder) / ANNOTATED)
     return annotate_image(analysis, Path(folder) / "annotated.png")
 
 

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs no other file, and beside it as JSON."""
+"""A report as one HTML page, which needs no other file but the clip that it plays, and beside it as JSON."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -15,6 +15,8 @@ from aiface.io.images import read_image
 from aiface.models.grad_cam import INNER_SHARE, onto_frame
 from aiface.provenance.claims import ABSENCE, Provenance
 from aiface.reports import figures
+from aiface.reports.player import STYLE as PLAYER_STYLE
+from aiface.reports.player import clip_parts
 from aiface.reports.report import Maps, Report, share_inside
 from aiface.reports.wording import (
     LIMITS,
@@ -33,7 +35,9 @@ HARDLY = 0.1  # of 1: heat below is too faint to be seen, and where it lies mean
 _STYLE = """body { overflow-wrap: anywhere }
 figure { margin: 0; overflow-x: auto } img { max-width: 100%; height: auto } footer { color: #555 }
 @media (max-width: 45rem) { .wide img { max-width: 45rem } }
-.verdict { color: white; padding: .8rem 1rem; border-radius: 8px; font-size: 1.5rem; font-weight: 600 }
+.verdict { color: white; padding: .8rem 1rem; border-radius: 8px; font-size: 1.5rem; font-weight: 600;
+  print-color-adjust: exact; -webkit-print-color-adjust: exact }
+@media print { body { margin: 0 auto; font-size: 11pt } h2 { break-after: avoid } }
 """
 _BODY = """<h1>{title}</h1>
 <p class="verdict">{words}</p>
@@ -77,7 +81,7 @@ def as_html(report: Report) -> str:
         parts="\n".join(parts),
         made=_made(report),
     )
-    return html_page(title, body, _STYLE + f".verdict {{ background: {HEX[verdict.answer]} }}")
+    return html_page(title, body, _STYLE + PLAYER_STYLE + f".verdict {{ background: {HEX[verdict.answer]} }}")
 
 
 def _section(title: str, text: str) -> str:
@@ -106,17 +110,10 @@ def origin(provenance: Provenance) -> str:
 
 def _pictures(report: Report) -> list[str]:
     analysis, maps = report.analysis, report.maps
-    if not analysis.people:
+    if analysis.error is not None or not (analysis.people or analysis.moving):
         return []
-    if analysis.moving:
-        about = "Each point is one look at a face; in the shaded band the answer is inconclusive."
-        found = [_wide("Scores over time", about, "Chart of each person's score over time", report.timeline)]
-    else:
-        boxes = "The picture, with a box and the answer at each face"
-        found = [_picture("The picture", boxes, report.picture)]
-    about, alt = "As the detector gets them, with the score of each.", "Each person's best looks, with number and score"
-    found.append(_wide("Faces", about, alt, data_url(figures.gallery(analysis.people, analysis.verdicts))))
-    if maps:
+    found = clip_parts(report) if analysis.moving else _still_parts(report)
+    if maps and analysis.people:
         heat = data_url(figures.gallery(analysis.people, analysis.verdicts, maps))
         found.append(
             _wide("Where the detector looked", _about_maps(maps), "The same faces under their heat maps", heat)
@@ -126,6 +123,15 @@ def _pictures(report: Report) -> list[str]:
                 _picture("The same on the picture", "The picture under the heat maps", _heated(analysis, maps))
             )
     return found
+
+
+def _still_parts(report: Report) -> list[str]:
+    people, verdicts = report.analysis.people, report.analysis.verdicts
+    about, alt = "As the detector gets them, with the score of each.", "Each person's face, with number and score"
+    return [
+        _picture("The picture", "The picture, with a box and the answer at each face", report.picture),
+        _wide("Faces", about, alt, data_url(figures.gallery(people, verdicts))),
+    ]
 
 
 def _wide(title: str, about: str, alt: str, source: str) -> str:

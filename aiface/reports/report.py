@@ -22,6 +22,7 @@ from aiface.provenance.claims import Provenance
 from aiface.provenance.inspector import provenance
 from aiface.reports import figures
 from aiface.reports.overlay import draw, people_at
+from aiface.reports.playback import Playback
 from aiface.reports.wording import NOT_PROOF, people_lines
 
 VERSION = 3  # of the JSON, as in its schema
@@ -34,6 +35,7 @@ class Report:
 
     file: `sha256`, `bytes` and `modified_ns` of what was read, None where that is no file. provenance: what it says of
     its own origin, None where nobody can tell. maps: as `heat_maps` has them, None where they are not asked for.
+    playback: what lies beside the page for it to play; None for what is no clip, or a page that stands alone.
     """
 
     analysis: Analysis
@@ -41,15 +43,23 @@ class Report:
     file: Mapping[str, str | int] | None = None
     provenance: Provenance | None = None
     maps: Maps | None = None
+    playback: Playback | None = None
 
     @classmethod
-    def of(cls, analysis: Analysis, detector: Detector, explain: bool = False) -> "Report":
+    def of(
+        cls, analysis: Analysis, detector: Detector, explain: bool = False, playback: Playback | None = None
+    ) -> "Report":
         """The report on what was judged, whose file must still be there.
 
         explain: with heat maps, which takes Keras. Raises `ModelError` for a network of which there is no map.
         """
         maps = heat_maps(analysis, detector) if explain else None
-        return cls(analysis, detector, _file(analysis.file), _provenance(analysis.file), maps)
+        return cls(analysis, detector, _file(analysis.file), _provenance(analysis.file), maps, playback)
+
+    @property
+    def plays(self) -> str | None:
+        """The name of the file beside the page that it plays."""
+        return self.playback.name if self.playback and self.analysis.moving else None
 
     @cached_property
     def json(self) -> dict:
@@ -73,6 +83,7 @@ class Report:
             "performance": analysis.performance,
             "provenance": asdict(self.provenance) if self.provenance else None,
             "file": self.file,
+            "plays": self.plays,
             "settings": analysis.settings | {"computed_by": detector.computed_by},
             "detector": {"name": detector.name, "sha256": detector.card["sha256"]} | calibration,
             "aiface": aiface.__version__,
@@ -88,6 +99,13 @@ class Report:
         """The picture that was judged, with a box and the answer at each face: RGB uint8 `(height, width, 3)`."""
         marks = people_at(self.analysis.people, self.analysis.verdicts, 0.0)
         return draw(read_image(self.analysis.file), marks)
+
+
+def brief(analysis: Analysis) -> dict:
+    """Of a report's JSON what is told in few words, where no report is written."""
+    said = _provenance(analysis.file)
+    found = {"summary": people_lines(analysis), "warnings": analysis.warnings}
+    return analysis.row() | found | {"provenance": asdict(said) if said else None}
 
 
 def heat_maps(analysis: Analysis, detector: Detector) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
 """Verdicts in words: for people who never heard of a score, and for those who have."""
 
+from collections.abc import Sequence
 from math import ceil, floor
 
 from aiface.analysis.look import MIN_SIDE, TOO_BLURRED, TOO_SMALL
@@ -126,12 +127,18 @@ def _when(person: Person, moving: bool) -> str:
 
 
 def _spans(verdict: Verdict) -> str:
-    spans = ", ".join(f"{_clock(floor(start))}-{_clock(ceil(end))}" for start, end in verdict.ai_spans)
+    spans = ", ".join(f"{clock(floor(start))}-{clock(ceil(end))}" for start, end in verdict.ai_spans)
     return f"; {spans} looks generated" if spans else ""
 
 
-def _clock(seconds: int) -> str:
+def clock(seconds: int) -> str:
+    """Seconds as minutes and seconds: `1:05`."""
     return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def said_line(says_generated: Sequence[str] | None) -> str:
+    """What a file says of its own origin, if it says that AI made it; else nothing. It has no part in the verdict."""
+    return f"the file says that AI made it, or a part of it: {'; '.join(says_generated)}" if says_generated else ""
 
 
 def performance_line(analysis: Analysis) -> str:

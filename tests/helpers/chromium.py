@@ -1,5 +1,6 @@
 """Headless Chromium, with a camera that shows a file, for tests that look at pages as people do."""
 
+import json
 import shutil
 import subprocess
 
@@ -24,18 +25,42 @@ def camera_file(photo, path):
     return path
 
 
-def browser(camera, *arguments):
+def browser(camera=None, *arguments):
     """A browser, to `quit`, whose camera shows `camera_file`'s file."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for argument in (
         "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking",
         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={camera}", "--window-size=1280,900", *arguments,
+        "--window-size=1280,900", *([f"--use-file-for-fake-video-capture={camera}"] if camera else []), *arguments,
     ):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     return webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+
+
+def as_wide(driver, width, height=844):
+    """Show pages in a window of this width; as a phone does below 500 pixels."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def restore(driver):
+    """Undo `as_wide`, and what pages are shown as paper by."""
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def asked(driver):
+    """The addresses of all that the browser asked for since last time, other than within the page."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    found = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    return [address for address in found if not address.startswith(("data:", "blob:"))]
+
+
+def errors(driver):
+    """What the page complained of since last time."""
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def until(driver, condition):

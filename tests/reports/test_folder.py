@@ -23,7 +23,8 @@ from aiface.analysis.result import Analysis, Settings
 from aiface.io.files import shown
 from aiface.io.sources import expand
 from aiface.paths import ROOT
-from aiface.reports.folder import ORDER, SKIPPED, Reports, plan
+from aiface.reports.folder import Reports, plan
+from aiface.reports.index import ORDER, SKIPPED
 from aiface.reports.page import write_report
 from aiface.reports.report import VERSION
 from aiface.reports.wording import people_lines
@@ -77,7 +78,8 @@ def test_what_is_told_comes_from_the_report_and_equals_its_json(files, tmp_path)
         with mock.patch("pathlib.Path.read_text", side_effect=AssertionError("read back")):
             told = reports.add(analysis)
         found = json.loads(reports.path(analysis.path).with_suffix(".json").read_text(encoding="utf-8"))
-        assert told["line"] == analysis.row()
+        said = found["provenance"] and found["provenance"]["says_generated"]
+        assert told["line"] == analysis.row() | {"says_generated": said}
         assert told["people"] == found["summary"] == people_lines(analysis)
         assert told["warnings"] == analysis.warnings
         assert told["row"] == {
@@ -86,7 +88,10 @@ def test_what_is_told_comes_from_the_report_and_equals_its_json(files, tmp_path)
             "score": found["score"],
             "people": len(found["people"]),
             "why": found["error"] or "; ".join((*found["reasons"], *found["warnings"])),
+            "says_generated": said,
             "report": reports.path(analysis.path).name,
+            "warnings": found["warnings"],
+            "each_person": told["line"]["people"],
         }
         assert reports.done(analysis.path) == told
         assert not told["again"]
@@ -210,6 +215,17 @@ def test_reports_among_the_pictures_are_no_inputs(tmp_path):
     assert [Path(row["path"]).name for row in index(tmp_path)] == ["a.png", "notes.html"]
 
 
+def test_clips_among_the_reports_are_no_inputs(tmp_path):
+    """Nor is one that a kill left half written."""
+    write_clip(tmp_path / "a.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    judge(tmp_path, tmp_path)
+    (played,) = tmp_path.glob("a-mp4-*.mp4")
+    played.with_name(f".{played.stem}-0123abcd.mp4").write_bytes(b"half")
+    _, todo = judge(tmp_path, tmp_path)
+    assert todo == []
+    assert [Path(row["path"]).name for row in index(tmp_path)] == ["a.mp4"]
+
+
 def test_a_file_named_twice_is_judged_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(picture((100, 40, 100, RED))).save("a.png")
@@ -314,7 +330,7 @@ def test_killed_it_goes_on(files, tmp_path, moment):
         assert path.with_suffix(".html").is_file()
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr  # some could not be judged
-    assert f"{56 - len(done)} judged now, {8 + len(done)} known before" in ended.stderr
+    assert f"{56 - len(done)} judged now, {len(done)} known before" in ended.stderr
     after = reports_of(out)
     assert {path: after[path] for path in done} == done  # not written anew
     assert len(index(out)) == 64

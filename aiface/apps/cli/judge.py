@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   python -m aiface analyze clip.mp4 photos/
   python -m aiface analyze "archive/**/*.mp4" --out judged     a report on each, and judged/index.html
   python -m aiface analyze photos/ --json > found.jsonl
+  python -m aiface analyze photos/ --csv > found.csv           a row for each person; --out has it as verdicts.csv
   python -m aiface analyze s3://bucket/archive --engine ray --out judged     on a cluster, or all cores of this machine
 
 With --out the same command goes on where it stopped: what has its report is not judged again, unless the file, the
@@ -33,9 +34,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                                   formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     what = "an image, a video, a URL, a folder to search, or a pattern such as 'clips/*.mp4'"
     analyze.add_argument("paths", nargs="+", metavar="PATH", help=what)
-    analyze.add_argument("--json", action="store_true", help="print one JSON line for each input")
-    analyze.add_argument("--out", metavar="FOLDER", help="write a report on each input and an index of all here")
+    form = analyze.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON line for each input")
+    form.add_argument("--csv", action="store_true", help="print CSV for spreadsheets, a row for each person")
+    analyze.add_argument("--out", metavar="FOLDER", help="write a report on each input, an index and verdicts.csv")
     analyze.add_argument("--explain", action="store_true", help="heat maps in the reports (loads TensorFlow: slower)")
+    analyze.add_argument("--no-clips", action="store_true", help="put no clips beside their reports, to be played")
     analyze.add_argument(
         "--engine", default="local", choices=("local", "ray"),
         help="ray: on every core of a Ray cluster, also from object stores such as s3:// (takes --out, a folder that "
@@ -81,18 +85,21 @@ def _analyze(options: argparse.Namespace) -> int:
     from aiface.faces.finder import load_finder
     from aiface.io.sources import expand
     from aiface.models.detector import load_detector
-    from aiface.reports.wording import people_lines
+    from aiface.reports.folder import told
+    from aiface.reports.report import brief
 
     _check(options)
     detector, finder = load_detector(options.detector, options.runtime, options.precision), load_finder(options.weights)
     settings, failed = Settings(options.rate), 0
     if options.out:
         return _analyze_into(options, detector, finder, settings)
+    _begin(options)
     for analysis in tqdm(analyze(expand(options.paths), finder, detector, settings), unit=" inputs", disable=None):
-        _tell(analysis.row(), people_lines(analysis), analysis.warnings, options.json)
+        _tell(told(brief(analysis)), options)
         failed += analysis.error is not None
         if analysis.interrupted:
             raise KeyboardInterrupt
+    _tell_of_others(options)
     return 1 if failed else 0
 
 
@@ -110,17 +117,18 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
     from tqdm import tqdm
 
     from aiface.io.sources import expand
-    from aiface.reports.folder import Reports, plan
+    from aiface.reports.folder import Reports, counted, plan
 
-    reports = Reports(options.out, finder, detector, settings, options.explain)
+    reports = Reports(options.out, finder, detector, settings, options.explain, not options.no_clips)
     ray, out = options.engine == "ray", sys.stdout
     with ExitStack() as stack:
         search, judge = _on_ray(options, settings, stack) if ray else _here(finder, detector, settings)
         todo, rows = plan(expand(options.paths), reports, search)
         before, left = len(rows), {str(name) for name in todo}
+        _begin(options, out)
         try:
             for answer in tqdm(judge(todo, reports), total=len(todo), unit=" inputs", disable=None):
-                _tell(answer["line"], answer["people"], answer["warnings"], options.json, out)
+                _tell(answer, options, out)
                 rows.append(answer["row"])
                 left.discard(answer["row"]["path"])
         finally:
@@ -130,7 +138,7 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
                 from aiface.apps.engines.ray import write_table
 
                 write_table(reports.folder / "results.parquet", rows)
-            print(f"aiface: {len(rows) - before} judged now, {before} known before: {page}", file=sys.stderr)
+            print(f"aiface: {counted(rows, before)}: {page}", file=sys.stderr)
     return 1 if any(row["verdict"] == "error" for row in rows) else 0
 
 
@@ -157,20 +165,53 @@ def _on_ray(options: argparse.Namespace, settings: "Settings", stack: ExitStack)
     return search, partial(ray.judge, load, settings, options.explain)
 
 
-def _tell(line: dict, people: Iterable[str], warnings: Iterable[str], as_json: bool, out: TextIO | None = None) -> None:
+def _begin(options: argparse.Namespace, out: TextIO | None = None) -> None:
     from tqdm import tqdm
 
-    from aiface.io.files import json_line
-    from aiface.reports.wording import WORDS
+    from aiface.reports.table import header
 
-    if as_json:
-        tqdm.write(json_line(line), out)
-    elif not line["error"]:
-        tqdm.write("\n  ".join((f"{line['path']}: {WORDS[line['verdict']]}", *people)), out)
+    if options.csv:
+        tqdm.write(header(), out)
+
+
+def _tell(told: Mapping, options: argparse.Namespace, out: TextIO | None = None) -> None:
+    """Print what is `told` of an input, in the form that was asked for."""
+    from tqdm import tqdm
+
+    if text := _text(told, options):
+        tqdm.write(text, out)
     (out or sys.stdout).flush()
-    problems = [] if as_json or not line["error"] else [line["error"]]
-    for problem in (*problems, *(f"{line['path']}: {warning}" for warning in warnings)):
+    line = told["line"]
+    problems = [line["error"]] if line["error"] and not (options.json or options.csv) else []
+    for problem in (*problems, *(f"{line['path']}: {warning}" for warning in told["warnings"])):
         print(f"aiface: {problem}", file=sys.stderr)
+
+
+def _text(told: Mapping, options: argparse.Namespace) -> str:
+    from aiface.io.files import json_line
+    from aiface.reports.table import lines
+    from aiface.reports.wording import WORDS, said_line
+
+    line = told["line"]
+    if options.json:
+        return json_line(line)
+    if options.csv:
+        return lines(told["row"])
+    words = (f"{line['path']}: {WORDS[line['verdict']]}", *told["people"], said_line(line["says_generated"]))
+    return "" if line["error"] else "\n  ".join(filter(None, words))
+
+
+def _tell_of_others(options: argparse.Namespace) -> None:
+    """As CSV, the rows of what lies in a folder and is no input: a table leaves out nothing."""
+    from tqdm import tqdm
+
+    from aiface.io.sources import expand, search
+    from aiface.reports.folder import skipped
+    from aiface.reports.table import lines
+
+    for name in expand(options.paths) if options.csv else ():
+        for other in search(name).others:
+            tqdm.write(lines(skipped(other)))
 
 
 def _live(options: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ WAITING = 2  # tasks that a worker has at most: the one it is at, and the next
 SHARES = 4  # tasks of pictures for each worker at least: who is done early takes another
 PATIENCE = 10.0  # seconds for a cluster's first sign of life
 STORE = 200 << 20  # bytes of Ray's own memory on this machine: only names and rows pass through it
-COLUMNS = ("path", "verdict", "score", "people", "why", "report")
+COLUMNS = ("path", "verdict", "score", "people", "why", "says_generated", "report")
 
 Load = Callable[[], tuple[FaceFinder, Detector]]
 
@@ -48,13 +48,13 @@ class Judge:
     place: the folder that relative names start from.
     """
 
-    def __init__(self, load: Load, place: str, out: str, settings: Settings, explain: bool = False):
+    def __init__(self, load: Load, place: str, out: str, settings: Settings, explain: bool = False, play: bool = True):
         with suppress(OSError):  # on a machine that has no such folder, whole names still are what they are
             os.chdir(place)
         cv2.setNumThreads(1)
         self._finder, self._detector = load()
         self._settings = settings
-        self._reports = Reports(out, self._finder, self._detector, settings, explain)
+        self._reports = Reports(out, self._finder, self._detector, settings, explain, play)
 
     def __call__(self, batch: dict) -> dict:
         """What Ray Data calls: `names`, JSON lists of inputs, to `answers`, in JSON too (a name may be no text)."""
@@ -107,7 +107,7 @@ def judge(
     """
     reports.folder.mkdir(parents=True, exist_ok=True)
     _forget_tries(reports)
-    arguments = (load, str(Path.cwd()), str(reports.folder.absolute()), settings, explain)
+    arguments = (load, str(Path.cwd()), str(reports.folder.absolute()), settings, explain, reports.play)
     todo = [str(name) for name in names]
     for last in (False, True):
         failed = []
@@ -164,7 +164,8 @@ def write_table(path: str | Path, rows: Iterable[dict]) -> Path:
     import pyarrow
     from pyarrow import parquet
 
-    kinds = dict(zip(COLUMNS, ("string", "string", "float64", "int64", "string", "string"), strict=True))
+    texts = pyarrow.list_(pyarrow.string())
+    kinds = dict(zip(COLUMNS, ("string", "string", "float64", "int64", "string", texts, "string"), strict=True))
     rows = sorted(rows, key=lambda row: row["path"])
     columns = {name: pyarrow.array([_text(row[name]) for row in rows], kind) for name, kind in kinds.items()}
     with atomic_path(path) as temporary:
@@ -173,6 +174,8 @@ def write_table(path: str | Path, rows: Iterable[dict]) -> Path:
 
 
 def _text(value: object) -> object:
+    if isinstance(value, list):
+        return [shown(each) for each in value]
     return shown(value) if isinstance(value, str) else value
 
 

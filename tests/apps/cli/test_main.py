@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import pytest
 import scene
 from clips import FakeFinder, noise, seconds, text, write_clip
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 from trees import close_folder
 
@@ -23,8 +26,11 @@ from aiface.models.calibration import Calibration
 from aiface.paths import ROOT
 from aiface.training.devices import HOSTS
 
-KEYS = ["path", "verdict", "score", "people", "reasons", "error"]
-PERSON_KEYS = ["verdict", "score", "looks", "scored", "faces", "first_s", "last_s", "ai_intervals_s", "reasons"]
+KEYS = ["path", "verdict", "score", "likelihood_ratio", "people", "reasons", "error", "says_generated"]
+PERSON_KEYS = [
+    "verdict", "score", "likelihood_ratio", "looks", "scored", "faces", "first_s", "last_s", "ai_intervals_s",
+    "reasons",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +115,47 @@ def test_lines_for_people(tmp_path, run):
     assert told == f"aiface: {tmp_path / 'missing.png'}: expected an image, found no such file; check the path\n"
 
 
+def says_so(path):
+    """A real face in a file that says AI made it."""
+    says = PngInfo()
+    says.add_text("parameters", "a woman\nSteps: 20, Sampler: Euler a, CFG scale: 7")
+    Image.fromarray(picture((100, 40, 100, BLUE))).save(path, pnginfo=says)
+    return path
+
+
+SAYS = "text parameters: a woman Steps: 20, Sampler: Euler a, CFG scale: 7"
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_what_a_file_says_of_its_origin_is_told_in_each_form(tmp_path, run, out):
+    path, folder = says_so(tmp_path / "a.png"), iter(tmp_path / name for name in "xyz")
+
+    def printed(*form):
+        return run("analyze", path, real(tmp_path / "b.png"), *form, *(["--out", next(folder)] if out else []))[1]
+
+    assert f"\n  the file says that AI made it, or a part of it: {SAYS}\n{tmp_path / 'b.png'}: " in printed()
+    assert [row["says_generated"] for row in rows_of(printed("--json"))] == [[SAYS], []]
+    assert [row["says_generated"] for row in table(printed("--csv"))] == [SAYS, ""]
+
+
+def table(printed):
+    assert printed.startswith("\ufeffpath,person,verdict,score,likelihood_ratio,")
+    return list(csv.DictReader(io.StringIO(printed.removeprefix("\ufeff"), newline=""), strict=True))
+
+
+def test_csv_has_a_row_for_all_that_lies_there(tmp_path, run):
+    couple = picture((20, 30, 100, RED), (180, 40, 90, BLUE))
+    write_clip(tmp_path / "a.mp4", seconds(9), lambda _: couple, (WIDTH, HEIGHT))
+    text(tmp_path, "b.mp4")
+    (tmp_path / "c.txt").touch()
+    code, printed, told = run("analyze", tmp_path, tmp_path / "=d.png", "--csv")
+    assert (code, told) == (1, "")
+    assert [(Path(row["path"]).name, row["person"], row["verdict"]) for row in table(printed)] == [
+        ("a.mp4", "1", "ai"), ("a.mp4", "2", "real"), ("b.mp4", "", "error"), ("=d.png", "", "error"),
+        ("c.txt", "", "skipped"),
+    ]  # fmt: skip
+
+
 def test_all_went_well(tmp_path, run):
     assert run("analyze", real(tmp_path / "a.png"))[0] == 0
 
@@ -169,6 +216,7 @@ def test_odd_names_survive(tmp_path, run, name):
         ["analyze", "a.png", "--rate", "fast"],
         ["analyze", "a.png", "--unknown"],
         ["analyze", "a.png", "--explain"],
+        ["analyze", "a.png", "--json", "--csv"],
         ["live", "0", "1"],
         ["prepare", "data"],
         ["audit"],
@@ -387,6 +435,26 @@ def test_a_folder_of_reports(tmp_path, run):
     assert [row["verdict"] for row in rows_of(printed)] == ["real", "real"]
     assert told == f"aiface: 2 judged now, 0 known before: {tmp_path / 'out' / 'index.html'}\n"
     assert run("analyze", str(tmp_path / "*.png"), "--out", tmp_path / "out")[:2] == (0, "")  # nothing is judged again
+
+
+def test_the_last_line_counts_what_was_not_judged(tmp_path, run):
+    (tmp_path / "in").mkdir()
+    real(tmp_path / "in" / "a.png")
+    text(tmp_path / "in", "b.mp4")
+    (tmp_path / "in" / "c.txt").touch()
+    counts = "1 could not be judged, 1 skipped"
+    for now, before in ((2, 0), (0, 2)):
+        code, _, told = run("analyze", tmp_path / "in", "--out", tmp_path / "out")
+        last = f"aiface: {now} judged now, {before} known before, {counts}: {tmp_path / 'out' / 'index.html'}"
+        assert (code, told.splitlines()[-1]) == (1, last)
+
+
+def test_clips_are_left_out_of_reports(tmp_path, run):
+    write_clip(tmp_path / "a.mp4", seconds(9), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    for options, clips in (([], 1), (["--no-clips"], 0)):
+        out = tmp_path / f"out{clips}"
+        assert run("analyze", tmp_path / "a.mp4", "--out", out, *options)[0] == 0
+        assert len(list(out.glob("*.mp4"))) == clips
 
 
 def test_reports_with_maps(tmp_path, run):

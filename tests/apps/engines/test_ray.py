@@ -182,11 +182,11 @@ def test_no_cluster_answers():
 def test_a_table_of_any_names(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     rows = [
-        {"path": name, "verdict": "ai", "score": score, "people": 1, "why": "", "report": None}
-        for name, score in (("b\udcff.png", 0.5), ("a.png", None))
+        {"path": name, "verdict": "ai", "score": score, "people": 1, "why": "", "says_generated": said, "report": None}
+        for name, score, said in (("b\udcff.png", 0.5, ["EXIF Software: Sora", "b\udcff"]), ("a.png", None, None))
     ]
     found = parquet.read_table(ray_engine.write_table(tmp_path / "results.parquet", rows)).to_pylist()
-    assert found == [rows[1], rows[0] | {"path": "b\ufffd.png"}]
+    assert found == [rows[1], rows[0] | {"path": "b\ufffd.png", "says_generated": ["EXIF Software: Sora", "b\ufffd"]}]
     assert [path.name for path in tmp_path.iterdir()] == ["results.parquet"]
 
 
@@ -294,7 +294,7 @@ def test_it_answers_as_one_machine_does(files, tmp_path, command):
     assert (done.returncode, alone.returncode) == (1, 1), done.stderr  # some could not be judged
     assert "judged now" in done.stderr, done.stderr
     rows = index(tmp_path / "out")
-    assert by_path(table(tmp_path / "out")) == by_path(rows)
+    assert by_path(table(tmp_path / "out")) == by_path({key: row[key] for key in ray_engine.COLUMNS} for row in rows)
     assert by_path(row for row in rows if "://" not in row["path"]) == by_path(index(tmp_path / "alone"))
     assert [row["verdict"] for row in by_path(rows) if "://" in row["path"]] == ["real", "ai", "error"]
     lines, alone_lines = (by_path(map(json.loads, each.stdout.splitlines())) for each in (done, alone))

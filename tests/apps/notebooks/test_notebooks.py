@@ -71,6 +71,7 @@ def test_a_clip_is_judged(trained, tmp_path):
     assert len(report["people"]) == 1
     assert report["people"][0]["faces"] == 7  # 1.2 s at 5 a second, and the last frame
     assert report["summary"][0] in text
+    assert report["plays"] == "annotated.mp4"
     assert pictures == 2  # timeline, gallery
     with open_video(clip) as before, open_video(tmp_path / "clip-one-mp4" / "annotated.mp4") as after:
         assert [frame.time for frame in after] == pytest.approx([frame.time for frame in before], abs=1e-3)

@@ -1,6 +1,5 @@
 """The web app end to end: the command with the shipped detector, in headless Chromium with a camera made of a clip."""
 
-import json
 from contextlib import contextmanager
 
 import chromium
@@ -82,13 +81,10 @@ class Browser:
         )
 
     def asked(self):
-        """The addresses of all that the browser asked for since last time, other than within the page."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return [address for address in asked if not address.startswith(("data:", "blob:"))]
+        return chromium.asked(self.driver)
 
     def errors(self):
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return chromium.errors(self.driver)
 
 
 @pytest.fixture
@@ -104,8 +100,7 @@ def _browsers(url, folder):
     def browse(width=WIDTHS["desktop"]):
         drivers.append(chromium.browser(folder / "camera.y4m"))
         if width < 500:
-            metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-            drivers[-1].execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            chromium.as_wide(drivers[-1], width)
         return Browser(drivers[-1], url)
 
     try:
