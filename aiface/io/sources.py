@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aiface.errors import DataError
-from aiface.io.media_kinds import is_clip, is_image
+from aiface.io.media_kinds import presumed
 from aiface.io.walk import cannot_open, walk
 
 
@@ -46,7 +46,7 @@ def search(name: str | Path) -> Search:
     if not is_folder(name):
         return Search([name])
     found = walk(name)
-    inputs = [path for path in found.files if is_image(path) or is_clip(path)]
+    inputs = [path for path in found.files if presumed(path)]
     return Search(inputs, sorted(set(found.files) - set(inputs)), found.unreadable)
 
 

@@ -10,7 +10,7 @@ import cv2
 
 from aiface.errors import DataError, VideoError
 from aiface.io.images import read_image
-from aiface.io.media_kinds import is_image
+from aiface.io.media_kinds import is_still
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip
 from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, ready_made, sample
@@ -70,7 +70,7 @@ class _Folder(VideoSource):
     """The images of a folder as a clip."""
 
     def __init__(self, path: Path):
-        self._paths = sorted(file for file in path.iterdir() if file.is_file() and is_image(file))
+        self._paths = sorted(file for file in path.iterdir() if file.is_file() and is_still(file))
         if not self._paths:
             raise VideoError(f"{path}: expected images in this folder, found none; give the one they lie in")
         super().__init__(str(path), duration=len(self._paths) * IMAGE_STEP)
