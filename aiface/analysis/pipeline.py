@@ -18,6 +18,7 @@ from aiface.analysis.verdict import judge_input, judge_person
 from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
+from aiface.io.animations import is_animated
 from aiface.io.files import check_opens
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
@@ -154,11 +155,11 @@ def analyze(
 
 
 def _is_still(path: str | Path) -> bool:
-    """Whether to read an input as a picture: by its content; by its name where that is no picture's nor a clip's."""
+    """Whether to read an input as a still: by its content; by its name where that is no picture's nor a clip's."""
     if "://" in str(path):
         return False
     try:
-        return is_picture(path) or (is_image(Path(path)) and kind(path) != VIDEO)
+        return not is_animated(path) if is_picture(path) else is_image(Path(path)) and kind(path) != VIDEO
     except (DataError, OSError, ValueError):  # what reads it says what is wrong
         return is_image(Path(path))
 

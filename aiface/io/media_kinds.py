@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image
 
 from aiface.errors import DataError
+from aiface.io.animations import is_animated
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -146,13 +147,13 @@ def is_picture(path: str | Path) -> bool:
 def kind(path: str | Path) -> str:
     """Whether a file is an `image` or a `video`, by its content: what its name says was chosen by whoever sent it.
 
-    Raises `DataError` if it is neither.
+    A picture that moves is a video. Raises `DataError` if it is neither.
     """
     import av  # here: what lists and reads pictures alone needs no FFmpeg
 
     try:
         if is_picture(path):
-            return IMAGE
+            return VIDEO if is_animated(path) else IMAGE
         # By its number: of a name FFmpeg would take the ending into account, and "a:b" for a protocol
         with open(os.open(path, os.O_RDONLY), "rb") as file, av.open(file, options=OPTIONS, metadata_errors="replace"):
             return VIDEO

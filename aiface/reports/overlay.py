@@ -15,6 +15,7 @@ from aiface.analysis.verdict import Verdict
 from aiface.drawing import COLOURS
 from aiface.io.files import atomic_path
 from aiface.io.images import read_image
+from aiface.io.media_kinds import is_picture
 from aiface.labels import Answer
 from aiface.video.opening import open_video
 from aiface.video.writer import VideoWriter
@@ -115,4 +116,4 @@ def annotate_video(
 
 
 def _audio(source: str | Path) -> str | Path | None:
-    return source if Path(source).is_file() else None
+    return source if Path(source).is_file() and not is_picture(source) else None

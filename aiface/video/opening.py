@@ -11,6 +11,7 @@ import cv2
 from aiface.errors import DataError, VideoError
 from aiface.io.images import read_image
 from aiface.io.media_kinds import is_still
+from aiface.video.animation import open_file
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip
 from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, ready_made, sample
@@ -25,7 +26,7 @@ def open_video(
     rate: float = inf,
     isolated: bool = False,
 ) -> VideoSource:
-    """Open a video file, a URL (http, https, rtsp), a camera number or a folder of images.
+    """Open a video file, an animated picture, a URL (http, https, rtsp), a camera number or a folder of images.
 
     The result is a context manager to iterate once, for each `Frame` in presentation order, upright and with
     square pixels. A folder's images come sorted by name, 1/25 s apart; a camera gives its newest frame. It has
@@ -62,8 +63,8 @@ def _choose(
         raise VideoError(f"{path}: expected a video or a folder of images, found neither; check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(f"{path}: expected a video, found an empty file; get another copy of it")
-    kind = IsolatedClip if isolated and os.name == "posix" else Clip  # Windows can't wait for a pipe
-    return kind(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+    opened = IsolatedClip if isolated and os.name == "posix" else open_file  # Windows can't wait for a pipe
+    return opened(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
 
 
 class _Folder(VideoSource):

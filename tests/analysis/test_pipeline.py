@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import scene
+from animations import FORMS, animation
 from clips import FakeCamera, noise, seconds, text, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, picture
@@ -456,6 +457,17 @@ def test_the_content_says_what_a_file_is(tmp_path, couple_clip):
     for path, moving in ((tmp_path / "a.jpg", True), (tmp_path / "b.mp4", False)):
         (one,) = analyze_source(path, scene.Finder(), scene.detector())
         assert (one.moving, one.error) == (moving, None)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_animation_is_a_clip(tmp_path, form):
+    faces = [picture((100 + index, 40, 100, RED)) for index in range(6)]
+    path = animation(tmp_path / "a.png", [picture(), *faces], [900, *[200] * 6], form)
+    (found,) = analyze([path], scene.Finder(), scene.detector())
+    assert (found.moving, found.verdict.answer, found.verdict.faces) == (True, Answer.AI, 6)
+    assert found.people[0].first_time == pytest.approx(0.9)
+    (still,) = analyze([animation(tmp_path / "b", faces[:1], 200, form)], scene.Finder(), scene.detector())
+    assert (still.moving, still.verdict.answer) == (False, Answer.AI)
 
 
 def test_an_interrupted_clip_is_the_last(couple_clip):
