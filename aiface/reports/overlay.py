@@ -92,7 +92,7 @@ def annotate_image(analysis: Analysis, out: str | Path) -> Path:
     """Write the image of an analysis again to `out` with each face's verdict drawn in."""
     marks = people_at(analysis.people, analysis.verdicts, 0.0)
     with atomic_path(out) as path:
-        Image.fromarray(draw(read_image(analysis.path), marks)).save(path)
+        Image.fromarray(draw(read_image(analysis.file), marks)).save(path)
     return Path(out)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 
 from aiface.errors import DataError, VideoError
+from aiface.io.addresses import local, without_password
 from aiface.io.images import read_image
 from aiface.io.media_kinds import is_still
 from aiface.video.animation import open_file
@@ -54,9 +55,10 @@ def _choose(
 ) -> VideoSource:
     if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
         return Camera(int(source), capture)
-    if isinstance(source, str) and re.match(r"(https?|rtsps?)://", source, re.IGNORECASE):
-        return Clip(source, re.sub(r"//[^/@]*@", "//", source), rate)  # a camera's URL may hold its password
-    path = Path(source)
+    if isinstance(source, str) and (scheme := re.match(r"(https?|rtsps?)://", source, re.IGNORECASE)):
+        address = scheme[0].lower() + source[scheme.end() :]  # FFmpeg knows no HTTP://
+        return Clip(address, without_password(source), rate)
+    path = Path(local(source))
     if path.is_dir():
         return _Folder(path)
     if not path.exists():
