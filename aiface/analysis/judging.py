@@ -20,7 +20,7 @@ def judge(
     detector: Detector | None = None,
     finder: Finder | None = None,
 ) -> Analysis:
-    """Judge each person in one picture, clip, or address of a stream; printed, the result says what was found.
+    """Judge each person in one picture or clip, or at the address of one; printed, the result says what was found.
 
     detector, finder: the shipped one and YuNet, or MTCNN where that was not fetched, each loaded once. Raises
     `DataError` or `VideoError` for what can't be judged, and for a folder, `ModelError` where a part is missing.

@@ -7,6 +7,8 @@ from dataclasses import replace
 from itertools import groupby, islice
 from math import inf
 from pathlib import Path
+from shutil import rmtree
+from weakref import finalize
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from aiface.analysis.verdict import judge_input, judge_person
 from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
+from aiface.io.addresses import fetch_picture, is_web, local
+from aiface.io.animations import is_animated
 from aiface.io.files import check_opens
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
@@ -154,11 +158,11 @@ def analyze(
 
 
 def _is_still(path: str | Path) -> bool:
-    """Whether to read an input as a picture: by its content; by its name where that is no picture's nor a clip's."""
+    """Whether to read an input as a still: by its content; by its name where that is no picture's nor a clip's."""
     if "://" in str(path):
         return False
     try:
-        return is_picture(path) or (is_image(Path(path)) and kind(path) != VIDEO)
+        return not is_animated(path) if is_picture(path) else is_image(Path(path)) and kind(path) != VIDEO
     except (DataError, OSError, ValueError):  # what reads it says what is wrong
         return is_image(Path(path))
 
@@ -176,9 +180,10 @@ def analyze_source(
 
     Raises `DataError` or `VideoError` if a single source can't be judged.
     """
-    path = None if isinstance(source, int) or "://" in str(source) else Path(source)
-    if path and (path.is_dir() or _is_still(path)):
-        analyses = list(analyze([path], finder, detector, settings))
+    path = None if isinstance(source, int) or "://" in str(local(source)) else Path(local(source))
+    fetched = _judge_address(str(source), finder, detector, settings) if is_web(source) else None
+    if fetched or (path and (path.is_dir() or _is_still(path))):
+        analyses = [fetched] if fetched else list(analyze([str(path)], finder, detector, settings))
         if len(analyses) == 1 and analyses[0].error:
             raise DataError(analyses[0].error)
         return analyses
@@ -189,9 +194,21 @@ def _analyze_or_say(path: str | Path, finder: Finder, detector: Detector, settin
     try:
         if "://" not in str(path):
             check_opens(path)
+        if is_web(path) and (found := _judge_address(str(path), finder, detector, settings)):
+            return found
         return analyze_video(path, finder, detector, settings)
     except Exception as error:  # whatever it is, the other inputs are judged
         return Analysis(str(path), error=_reason(path, error))
+
+
+def _judge_address(address: str, finder: Finder, detector: Detector, settings: Settings) -> Analysis | None:
+    """What is found in the picture at a web address, whose copy stays for as long as this does; None for no picture."""
+    if (copy := fetch_picture(address)) is None:
+        return None
+    (analysis,) = analyze([copy], finder, detector, settings)
+    found = analysis.named(address)
+    finalize(found, rmtree, copy.parent, ignore_errors=True)
+    return found
 
 
 def _reason(path: str | Path, error: Exception) -> str:

@@ -15,7 +15,7 @@ from aiface.analysis.steady_verdict import SteadyVerdicts
 from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
-from aiface.faces.tracking import ShotDetector, Tracker
+from aiface.faces.tracking import ShotDetector, Tracker, place_changed
 from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.video.opening import Frame
@@ -83,6 +83,7 @@ class Session:
         self._best_looks, self._trails = best_looks, trails
         self._finder, self._detector = finder, detector
         self._tracker, self._shots = Tracker(), ShotDetector()
+        self._before: np.ndarray | None = None
         self._steady = SteadyVerdicts(detector.calibration)
         self._followed: dict[int, Person] = {}
         self._with_crops: dict[int, Person] = {}
@@ -95,14 +96,21 @@ class Session:
             looks = [look_at(face, crop_face(frame.image, face), frame.time) for face in faces]
         if self._best_looks is None:
             self.score(looks)
-        if self._shots.is_cut(frame.image):
-            self._tracker.end_all()
+        self._end_tracks(frame)
         ids = self._tracker.update(np.array([face.box for face in faces]), frame.time)
         seen = [(self._see(id, look), look) for id, look in zip(ids, looks, strict=True)]
         self.frames += 1
         self._save_crops(seen)
         self._part()
         return seen
+
+    def _end_tracks(self, frame: Frame) -> None:
+        """Of all at a cut; after a pause of those where the place looks otherwise, since somebody may have come."""
+        before, self._before = self._before, frame.image
+        if self._shots.is_cut(frame.image):
+            self._tracker.end_all()
+        elif before is not None and self._tracker.is_pause(frame.time):
+            self._tracker.end_where(lambda track: place_changed(before, frame.image, track.box))
 
     def _see(self, id: int, look: Look) -> Person:
         person = self.people.get(id) or self._newcomer(id)

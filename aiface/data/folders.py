@@ -15,7 +15,7 @@ from pathlib import Path
 from aiface.data.folder_names import EVAL, Labels, refuse_unknown_splits, split_of
 from aiface.errors import DataError
 from aiface.io.files import shown
-from aiface.io.media_kinds import is_image
+from aiface.io.media_kinds import is_still
 from aiface.io.walk import cannot_open, walk
 from aiface.labels import AI, NAMES, REAL
 
@@ -52,7 +52,7 @@ class Found:
 
 
 def look_through(
-    root: str | Path, wanted: Callable[[Path], bool] = is_image, names: Mapping[str, int] | None = None
+    root: str | Path, wanted: Callable[[Path], bool] = is_still, names: Mapping[str, int] | None = None
 ) -> Found:
     """The files that are `wanted` below `root`, sorted by path.
 

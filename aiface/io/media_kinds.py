@@ -1,38 +1,48 @@
 """What is read: THE table of pictures and clips, and which of the two a file is.
 
-A file's kind is decided by its content (`kind`). Its name is a hint: for which files of a folder to look at, and for
-what lies elsewhere. To read another format, add a row; `python -m PIL` and `ffmpeg -demuxers` list the names.
+A file's kind is decided by its content (`kind`). Its name is a hint: for which files of a folder to look at, where it
+says anything (`presumed`), and for what lies elsewhere. To read another format, add a row; `python -m PIL` and
+`ffmpeg -demuxers` list the names.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
 from aiface.errors import DataError
+from aiface.io.animations import is_animated
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 IMAGE, VIDEO = "image", "video"
 HEAD = 16  # bytes of a file by which Pillow tells a picture's format
-SAMPLE = 1024  # bytes of a file by which text is told
+SAMPLE = 1024  # bytes of a file by which text is told, and a clip that is not named like one
 
 
 class Format(NamedTuple):
     """A row: endings of names, and who reads it, Pillow (a picture) or FFmpeg (a clip), by their names of it.
 
-    text_too: the endings that files of text have as well.
+    starts: a pattern of a clip's first bytes; of a picture's, Pillow knows. text_too: the endings that files of text
+    have as well. not_ours: those of what starts so too, but is no picture to judge nor a clip.
     """
 
     suffixes: tuple[str, ...]
     pillow: str | None = None
     ffmpeg: str | None = None
+    starts: bytes = b""
     text_too: tuple[str, ...] = ()
+    not_ours: tuple[str, ...] = ()
 
 
+# Cameras' own formats: their first picture is a thumbnail
+RAW = (".3fr", ".arw", ".cr2", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".nef", ".nrw", ".pef", ".sr2",
+       ".srf", ".srw")  # fmt: skip
 # Left out on purpose: EPS, for which Pillow would run Ghostscript, and playlists (HLS, DASH, concat), which name other
 # files that FFmpeg would open for a stranger
 TABLE = (
@@ -42,18 +52,21 @@ TABLE = (
     Format((".jpg", ".jpeg", ".jpe", ".jfif"), pillow="JPEG"),
     Format((".jp2", ".j2k", ".jpx"), pillow="JPEG2000"),
     Format((".png",), pillow="PNG"),
-    Format((".tif", ".tiff"), pillow="TIFF"),
+    Format((".tif", ".tiff"), pillow="TIFF", not_ours=RAW),
     Format((".webp",), pillow="WEBP"),
-    Format((".mp4", ".m4v", ".mov", ".3gp", ".3g2"), ffmpeg="mov"),
-    Format((".mkv", ".webm"), ffmpeg="matroska"),
-    Format((".avi",), ffmpeg="avi"),
-    Format((".mpg", ".mpeg", ".vob"), ffmpeg="mpeg"),
-    Format((".m1v", ".m2v"), ffmpeg="mpegvideo"),
-    Format((".ts", ".mts", ".m2ts"), ffmpeg="mpegts", text_too=(".ts", ".mts")),  # TypeScript's
-    Format((".wmv", ".asf"), ffmpeg="asf"),
-    Format((".flv",), ffmpeg="flv"),
-    Format((".ogv",), ffmpeg="ogg"),
-)
+    Format((".mp4", ".m4v", ".mov", ".3gp", ".3g2"), ffmpeg="mov",
+           starts=rb".{4}(ftyp(?!M4[ABP]|crx|hei|hev|mif|msf|avi)|moov|mdat|wide|free|skip)",  # no sound, no picture
+           not_ours=(".m4a", ".m4b", ".m4p", ".m4r", ".aac", ".aax", ".cr3")),
+    Format((".mkv", ".webm"), ffmpeg="matroska", starts=rb"\x1aE\xdf\xa3", not_ours=(".mka", ".mks", ".weba")),
+    Format((".avi",), ffmpeg="avi", starts=rb"RIFF.{4}AVI "),
+    Format((".mpg", ".mpeg", ".vob"), ffmpeg="mpeg", starts=rb"\0\0\x01\xba"),
+    Format((".m1v", ".m2v"), ffmpeg="mpegvideo", starts=rb"\0\0\x01\xb3"),
+    Format((".ts", ".mts", ".m2ts"), ffmpeg="mpegts", starts=rb"(G.{187}){4}|.{4}(G.{191}){4}",
+           text_too=(".ts", ".mts")),  # TypeScript's
+    Format((".wmv", ".asf"), ffmpeg="asf", starts=rb"0&\xb2u\x8ef\xcf\x11", not_ours=(".wma",)),
+    Format((".flv",), ffmpeg="flv", starts=rb"FLV\x01"),
+    Format((".ogv",), ffmpeg="ogg", starts=rb"OggS.*(\x80theora|fishead)", not_ours=(".oga", ".ogg", ".opus", ".spx")),
+)  # fmt: skip
 IMAGE_SUFFIXES = {suffix for row in TABLE if row.pillow for suffix in row.suffixes}
 VIDEO_SUFFIXES = {suffix for row in TABLE if row.ffmpeg for suffix in row.suffixes}
 TEXT_TOO = {suffix for row in TABLE for suffix in row.text_too}
@@ -72,12 +85,38 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def is_clip(path: Path) -> bool:
-    """As `is_video`, but no text of the same ending."""
+def presumed(path: Path) -> str | None:
+    """What a file of a folder is taken for, `image` or `video`: by its name, or where that says nothing by its start.
+
+    None for what is neither, such as text, and for what can't be opened and has no name of ours.
+    """
+    if is_image(path):
+        return IMAGE
+    named = VIDEO if is_video(path) else None
+    if named and path.suffix.lower() not in TEXT_TOO:
+        return named
     try:
-        return is_video(path) and not (path.suffix.lower() in TEXT_TOO and is_text(_start(path, SAMPLE)))
+        start = _start(path, SAMPLE)
     except OSError:  # whoever reads it says why it can't be
-        return True
+        return named
+    return None if is_text(start) else named or _by_content(start, path.suffix.lower())
+
+
+def _by_content(start: bytes, suffix: str) -> str | None:
+    for row in TABLE:
+        if any(_readers(row, start[:HEAD])) or (row.ffmpeg and re.match(row.starts, start, re.DOTALL)):
+            return None if suffix in row.not_ours else IMAGE if row.pillow else VIDEO
+    return None
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file of a folder is taken for a picture."""
+    return presumed(path) == IMAGE
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a file of a folder is taken for a clip."""
+    return presumed(path) == VIDEO
 
 
 def is_text(start: bytes) -> bool:
@@ -87,12 +126,17 @@ def is_text(start: bytes) -> bool:
 
 def readers(head: bytes) -> Iterator[Callable[..., "ImageFile"]]:
     """Pillow's readers of our formats that take a file which starts with these `HEAD` bytes for theirs."""
-    for name in PILLOW:
-        if name not in Image.OPEN:
-            Image.init()
-        reader, accepts = Image.OPEN[name]
-        if accepts and accepts(head) is True:  # else False, or why it can't be read here
-            yield reader
+    return chain.from_iterable(_readers(row, head) for row in TABLE)
+
+
+def _readers(row: Format, head: bytes) -> Iterator[Callable[..., "ImageFile"]]:
+    if row.pillow is None:
+        return
+    if row.pillow not in Image.OPEN:
+        Image.init()
+    reader, accepts = Image.OPEN[row.pillow]
+    if accepts and accepts(head) is True:  # else False, or why it can't be read here
+        yield reader
 
 
 def is_picture(path: str | Path) -> bool:
@@ -103,13 +147,13 @@ def is_picture(path: str | Path) -> bool:
 def kind(path: str | Path) -> str:
     """Whether a file is an `image` or a `video`, by its content: what its name says was chosen by whoever sent it.
 
-    Raises `DataError` if it is neither.
+    A picture that moves is a video. Raises `DataError` if it is neither.
     """
     import av  # here: what lists and reads pictures alone needs no FFmpeg
 
     try:
         if is_picture(path):
-            return IMAGE
+            return VIDEO if is_animated(path) else IMAGE
         # By its number: of a name FFmpeg would take the ending into account, and "a:b" for a protocol
         with open(os.open(path, os.O_RDONLY), "rb") as file, av.open(file, options=OPTIONS, metadata_errors="replace"):
             return VIDEO

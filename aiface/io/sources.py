@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aiface.errors import DataError
-from aiface.io.media_kinds import is_clip, is_image
+from aiface.io.addresses import local
+from aiface.io.media_kinds import presumed
 from aiface.io.walk import cannot_open, walk
 
 
@@ -26,7 +27,8 @@ def expand(names: Iterable[str]) -> list[str]:
 
 
 def is_folder(name: str | Path) -> bool:
-    """Whether a name is a folder's. What no file can be called, an address or a name too long, is none."""
+    """Whether a name is a folder's. What no file can be called, a web address or a name too long, is none."""
+    name = local(name)
     return "://" not in str(name) and os.path.isdir(name)  # noqa: PTH112, Path's raises for a name too long
 
 
@@ -41,12 +43,14 @@ class Search(NamedTuple):
 def search(name: str | Path) -> Search:
     """The images and videos that a name stands for, itself or all within a folder, and what else lies there, sorted.
 
-    Links within a folder are followed, and what other programs leave there is left out (`aiface.io.walk`).
+    A `file://` address is the path in it. Links within a folder are followed, and what other programs leave there is
+    left out (`aiface.io.walk`).
     """
+    name = local(name)
     if not is_folder(name):
         return Search([name])
     found = walk(name)
-    inputs = [path for path in found.files if is_image(path) or is_clip(path)]
+    inputs = [path for path in found.files if presumed(path)]
     return Search(inputs, sorted(set(found.files) - set(inputs)), found.unreadable)
 
 

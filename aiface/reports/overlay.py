@@ -15,6 +15,7 @@ from aiface.analysis.verdict import Verdict
 from aiface.drawing import COLOURS
 from aiface.io.files import atomic_path
 from aiface.io.images import read_image
+from aiface.io.media_kinds import is_picture
 from aiface.labels import Answer
 from aiface.video.opening import open_video
 from aiface.video.writer import VideoWriter
@@ -92,7 +93,7 @@ def annotate_image(analysis: Analysis, out: str | Path) -> Path:
     """Write the image of an analysis again to `out` with each face's verdict drawn in."""
     marks = people_at(analysis.people, analysis.verdicts, 0.0)
     with atomic_path(out) as path:
-        Image.fromarray(draw(read_image(analysis.path), marks)).save(path)
+        Image.fromarray(draw(read_image(analysis.file), marks)).save(path)
     return Path(out)
 
 
@@ -116,4 +117,4 @@ def annotate_video(
 
 
 def _audio(source: str | Path) -> str | Path | None:
-    return source if Path(source).is_file() else None
+    return source if Path(source).is_file() and not is_picture(source) else None

@@ -48,8 +48,16 @@ class Clip(VideoSource):
         for stream in self._container.streams.video:
             if not stream.disposition & cover and stream.codec_context.name != "ansi":
                 return stream
-        found = ", ".join(sorted({stream.type for stream in self._container.streams})) or "nothing"
+        kinds = sorted({stream.type for stream in self._container.streams})
+        covers = any(stream.disposition & cover for stream in self._container.streams.video)
         self._container.close()
+        if covers:
+            sound = "sound and " if "audio" in kinds else ""
+            raise VideoError(
+                f"{self.name}: expected a video stream, found {sound}a still cover picture, no video; give the file "
+                "that has the video, or save the cover as a picture (ffmpeg -i FILE cover.png) and judge that"
+            )
+        found = ", ".join(kinds) or "nothing"
         raise VideoError(f"{self.name}: expected a video stream, found none ({found}); give a video")
 
     def _read(self) -> Generator[Picture, None, None]:

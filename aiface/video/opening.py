@@ -9,8 +9,10 @@ from pathlib import Path
 import cv2
 
 from aiface.errors import DataError, VideoError
+from aiface.io.addresses import local, without_password
 from aiface.io.images import read_image
-from aiface.io.media_kinds import is_image
+from aiface.io.media_kinds import is_still
+from aiface.video.animation import open_file
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip
 from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, ready_made, sample
@@ -25,7 +27,7 @@ def open_video(
     rate: float = inf,
     isolated: bool = False,
 ) -> VideoSource:
-    """Open a video file, a URL (http, https, rtsp), a camera number or a folder of images.
+    """Open a video file, an animated picture, a URL (http, https, rtsp), a camera number or a folder of images.
 
     The result is a context manager to iterate once, for each `Frame` in presentation order, upright and with
     square pixels. A folder's images come sorted by name, 1/25 s apart; a camera gives its newest frame. It has
@@ -53,24 +55,25 @@ def _choose(
 ) -> VideoSource:
     if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
         return Camera(int(source), capture)
-    if isinstance(source, str) and re.match(r"(https?|rtsps?)://", source, re.IGNORECASE):
-        return Clip(source, re.sub(r"//[^/@]*@", "//", source), rate)  # a camera's URL may hold its password
-    path = Path(source)
+    if isinstance(source, str) and (scheme := re.match(r"(https?|rtsps?)://", source, re.IGNORECASE)):
+        address = scheme[0].lower() + source[scheme.end() :]  # FFmpeg knows no HTTP://
+        return Clip(address, without_password(source), rate)
+    path = Path(local(source))
     if path.is_dir():
         return _Folder(path)
     if not path.exists():
         raise VideoError(f"{path}: expected a video or a folder of images, found neither; check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise VideoError(f"{path}: expected a video, found an empty file; get another copy of it")
-    kind = IsolatedClip if isolated and os.name == "posix" else Clip  # Windows can't wait for a pipe
-    return kind(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+    opened = IsolatedClip if isolated and os.name == "posix" else open_file  # Windows can't wait for a pipe
+    return opened(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
 
 
 class _Folder(VideoSource):
     """The images of a folder as a clip."""
 
     def __init__(self, path: Path):
-        self._paths = sorted(file for file in path.iterdir() if file.is_file() and is_image(file))
+        self._paths = sorted(file for file in path.iterdir() if file.is_file() and is_still(file))
         if not self._paths:
             raise VideoError(f"{path}: expected images in this folder, found none; give the one they lie in")
         super().__init__(str(path), duration=len(self._paths) * IMAGE_STEP)

@@ -16,7 +16,7 @@ import numpy as np
 
 from aiface.errors import VideoError
 from aiface.io import sandbox
-from aiface.video.decoding import Clip
+from aiface.video.animation import open_file
 from aiface.video.frames import Picture, VideoSource, ready_made, sample
 
 PATIENCE = 30.0  # seconds without a frame after which decoding has hung
@@ -26,7 +26,7 @@ PIPE = 1 << 20  # bytes: the most that Linux gives everybody; the usual 64 kB ma
 
 
 class IsolatedClip(VideoSource):
-    """As `Clip`, but decoded in another process, which sends only the frames that `sample` takes at this `rate`."""
+    """As `open_file`, but in another process, which sends only the frames that `sample` takes at this `rate`."""
 
     depth = 1  # pixels, not references to what FFmpeg holds; the other process reads ahead
 
@@ -82,7 +82,7 @@ def main(path: str, name: str, rate: str) -> None:
     sandbox.confine()
     out = sys.stdout.buffer
     try:
-        with closing(Clip(path, name, float(rate))) as clip:
+        with closing(open_file(path, name, float(rate))) as clip:
             clip.start()
             for frame in sample(clip, float(rate)) if rate != "inf" else clip:
                 height, width = frame.image.shape[:2]

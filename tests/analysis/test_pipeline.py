@@ -1,3 +1,4 @@
+import gc
 import json
 import re
 import shutil
@@ -5,9 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import scene
+from animations import FORMS, animation
 from clips import FakeCamera, noise, seconds, text, write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, picture
+from web import serving
 
 from aiface.analysis import pipeline
 from aiface.analysis.pipeline import analyze, analyze_images, analyze_source, analyze_video, list_inputs
@@ -456,6 +459,56 @@ def test_the_content_says_what_a_file_is(tmp_path, couple_clip):
     for path, moving in ((tmp_path / "a.jpg", True), (tmp_path / "b.mp4", False)):
         (one,) = analyze_source(path, scene.Finder(), scene.detector())
         assert (one.moving, one.error) == (moving, None)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_animation_is_a_clip(tmp_path, form):
+    faces = [picture((100 + index, 40, 100, RED)) for index in range(6)]
+    path = animation(tmp_path / "a.png", [picture(), *faces], [900, *[200] * 6], form)
+    (found,) = analyze([path], scene.Finder(), scene.detector())
+    assert (found.moving, found.verdict.answer, found.verdict.faces) == (True, Answer.AI, 6)
+    assert found.people[0].first_time == pytest.approx(0.9)
+    (still,) = analyze([animation(tmp_path / "b", faces[:1], 200, form)], scene.Finder(), scene.detector())
+    assert (still.moving, still.verdict.answer) == (False, Answer.AI)
+
+
+def test_what_lies_at_an_address(tmp_path, monkeypatch, couple_clip):
+    """A picture is fetched, and its copy stays for as long as what was found in it; a clip is played from there."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    moving = animation(tmp_path / "a", [picture((100 + i, 40, 100, RED)) for i in range(6)], 200, "WEBP").read_bytes()
+    save(tmp_path / "a", (100, 40, 100, BLUE), form="PNG")
+    answers = {"/a.mp4": (tmp_path / "a").read_bytes(), "/b.jpg": couple_clip.read_bytes(), "/c": moving,
+               "/d.jpg": b"\x89PNG\r\n\x1a\n nothing more", "/e.jpg": b"<html>"}  # fmt: skip
+    (tmp_path / "a").unlink()
+    with serving(answers) as (at, _):
+        names = [at.replace("http", "HTTP") + path for path in answers]
+        found = list(analyze(names, scene.Finder(), scene.detector()))
+        assert [analysis.path for analysis in found] == names
+        assert [analysis.moving for analysis in found] == [False, True, True, False, False]
+        assert [analysis.verdict.answer for analysis in found[:3]] == [Answer.REAL, Answer.AI, Answer.AI]
+        assert found[0].file.read_bytes() == answers["/a.mp4"]
+        assert re.fullmatch(rf"{names[3]}: expected .*replace it", found[3].error)
+        assert re.fullmatch(r"HTTP.*/e\.jpg: expected a picture or a clip, found a web page; .*", found[4].error)
+        (one,) = analyze_source(names[0], scene.Finder(), scene.detector())
+        assert one.verdict.answer == Answer.REAL
+        with pytest.raises(DataError, match="replace it"):
+            analyze_source(names[3], scene.Finder(), scene.detector())
+    del found, one
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_address(tmp_path, couple_clip):
+    save(tmp_path / "a b.png", (100, 40, 100, BLUE))
+    shutil.copy(couple_clip, tmp_path / "c%.mp4")
+    names = [f"file://{tmp_path}/a%20b.png", f"FILE://localhost{tmp_path}/c%25.mp4", f"file://{tmp_path}"]
+    found = list(analyze(names, scene.Finder(), scene.detector()))
+    assert [analysis.moving for analysis in found] == [False, True, False, True]
+    assert [analysis.verdict.answer for analysis in found] == [Answer.REAL, Answer.AI] * 2
+    for name, moving in zip(names[:2], (False, True), strict=True):
+        (one,) = analyze_source(name, scene.Finder(), scene.detector())
+        assert one.moving is moving
 
 
 def test_an_interrupted_clip_is_the_last(couple_clip):

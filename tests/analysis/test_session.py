@@ -45,6 +45,33 @@ def test_a_cut_ends_identities():
     assert [len(person.each_look) for person in session.people.values()] == [4, 4]
 
 
+def at(times, images, **options):
+    session = Session(scene.Finder(), scene.detector(), **options)
+    for time, image in zip(times, images, strict=True):
+        session.update(Frame(image, time))
+    return [person.looks for person in session.people.values()]
+
+
+SAME, MOVED = picture((100, 40, 100, RED)), picture((110, 45, 100, RED))
+
+
+@pytest.mark.parametrize(
+    ("times", "images", "looks"),
+    [
+        ([0, 0.2, 4.0, 4.2], [SAME] * 4, [4]),  # frames stop, and go on
+        ([0, 0.2, 60.0, 60.2], [SAME, SAME, MOVED, MOVED], [4]),
+        ([0, 3, 6, 9, 12], [SAME, MOVED] * 2 + [SAME], [5]),  # one frame each three seconds
+        ([0, 0.2, 4.0, 4.2], [SAME, SAME, *[picture((100, 40, 100, BLUE))] * 2], [2, 2]),  # somebody else, same place
+        ([0, 0.2, 4.0, 4.2], [SAME, SAME, *[picture((100, 40, 60, BLUE))] * 2], [2, 2]),
+        ([0, 0.2, 4.0, 4.2], [SAME, SAME, *[picture((100, 40, 100, RED), ground=200)] * 2], [2, 2]),  # a cut
+        ([0, 0.2, 4.0, 4.2], [SAME, SAME, *[picture((210, 40, 100, RED))] * 2], [2, 2]),  # elsewhere
+        ([0, 3, 6, 9], [picture((100, 40, 100, colour)) for colour in (RED, BLUE, RED, BLUE)], [1] * 4),  # slides
+    ],
+)
+def test_a_pause_without_frames_parts_nobody_from_themselves(times, images, looks):
+    assert at(times, images) == looks
+
+
 def test_someone_between_the_thresholds():
     session, _ = watch([picture((100, 40, 100, BETWEEN))] * 5)
     (person,) = session.people.values()
@@ -199,6 +226,9 @@ def test_to_be_watched_costs_a_score_a_look_and_changes_no_verdict():
     assert sum(watched._detector.scored) == 120  # no look twice
 
 
+AWAY = 7  # frames until who isn't seen has left
+
+
 def test_twenty_thousand_looks_are_kept_as_few():
     session = Session(None, Counting())
     for index, seen in enumerate(stay(session, TWO, 10_000)):
@@ -240,7 +270,8 @@ def test_a_film_of_many_people_does_not_fill_the_memory():
     for index in range(2 * GALLERIES):
         looks = 5 if index == 0 else 3
         list(stay(session, [(100, 40, 90, BLUE)], looks, begin=begin))
-        begin += looks + 10
+        list(stay(session, [], AWAY, begin=begin + looks))
+        begin += looks + AWAY
     people = list(session.people.values())
     assert kept(session)[:2] == (2 * GALLERIES, GALLERIES)
     assert len(people[0].gallery) == 5
@@ -253,7 +284,8 @@ def test_who_was_judged_ai_keeps_their_crops():
     session, begin = Session(None, Counting()), 0
     for index in range(GALLERIES + 5):
         list(stay(session, [(100, 40, 90, RED if index == 3 else BLUE)], 3 if index == 3 else 4, begin=begin))
-        begin += 15
+        list(stay(session, [], AWAY, begin=begin + 4))
+        begin += 4 + AWAY
     assert [bool(person.gallery) for person in session.people.values()] == [False] * 3 + [True] + [False] * 2 + [
         True
     ] * (GALLERIES - 1)
@@ -280,7 +312,8 @@ def test_before_a_camera_that_never_stops_the_least_are_forgotten(monkeypatch):
     session, begin = Session(None, Counting()), 0
     for index in range(20):
         list(stay(session, [(100, 40, 90, RED if index == 2 else BLUE)], 8 if index == 5 else 3, begin=begin))
-        begin += 20
+        list(stay(session, [], AWAY, begin=begin + 8))
+        begin += 8 + AWAY
     assert {2, 5, 19} <= set(session.people)
     assert (len(session.people), session.forgotten) == (6, 14)
     assert set(session._with_crops) <= set(session.people)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aiface.faces.tracking import ShotDetector, Tracker, iou
+from aiface.faces.tracking import ShotDetector, Tracker, iou, place_changed
 
 BOX = (100, 100, 50, 60)
 
@@ -55,7 +55,8 @@ def test_boxes_of_another_shape_are_refused(boxes):
         (shifted(0, 0, 2.0), 0.1, False),  # IoU 0.25 and twice the size: another face
         (shifted(25, 0, 1.7), 0.1, False),
         (BOX, 1.0, True),
-        (BOX, 1.01, False),  # unseen for longer than max_gap
+        (BOX, 60.0, True),  # nobody looked
+        (shifted(31), 60.0, False),
     ],
 )
 def test_one_face(box, gap, same):
@@ -97,8 +98,39 @@ def test_many_people_share_no_identity_and_leave_no_trace():
         ids = tracker.update(boxes, 0.2 * step)
         assert len(set(ids)) == len(ids) == 12
         assert len(tracker.tracks) <= 12 * 3
-    assert tracker.update([], 100.0) == []
+    assert [tracker.update([], at) for at in (100.0, 200.0, 300.0)] == [[]] * 3
     assert tracker.tracks == []
+
+
+@pytest.mark.parametrize(
+    ("times", "same"),
+    [
+        ([0.2, 0.4, 0.6, 0.8, 1.0], True),
+        ([0.2, 0.4, 0.6, 0.8, 1.0, 1.2], False),  # unseen for longer than max_gap
+        ([0.5, 1.0], True),
+        ([0.5, 1.0, 1.01], False),
+        ([100.0], True),  # a pause
+        ([100.0, 200.0], True),  # one frame a minute, in one of which no face is found
+        ([100.0, 200.0, 300.0], False),
+        ([100.0, 100.2, 100.4], True),
+        ([100.0, 100.2, 100.4, 100.6], False),  # half of max_gap for the pause, and longer than the other half
+    ],
+)
+def test_somebody_who_is_not_seen_in_any_frame_until_the_last(times, same):
+    tracker = Tracker()
+    assert tracker.update([BOX], 0.0) == [0]
+    *unseen, back = times
+    for time in unseen:
+        assert tracker.update([], time) == []
+    assert tracker.update([BOX], back) == [0 if same else 1]
+
+
+@pytest.mark.parametrize(("step", "hits"), [(0.04, 50), (0.9, 50), (1.1, 50), (30.0, 50)])
+def test_however_seldom_frames_come_one_person_is_one(step, hits):
+    tracker = Tracker()
+    assert {tracker.update([shifted(5 * (index % 2))], step * index)[0] for index in range(hits)} == {0}
+    assert (tracker.tracks[0].hits, tracker.tracks[0].last_time) == (hits, step * (hits - 1))
+    assert tracker.is_pause(step * hits) is (step > 1)
 
 
 def test_end_all_makes_everybody_new():
@@ -140,3 +172,26 @@ def test_cut(before, after, cut):
     assert shots.is_cut(before) is False  # the first image begins no new shot
     assert shots.is_cut(after) is cut
     assert shots.is_cut(after) is False  # once a cut
+
+
+def face_at(x, y, side, colour, ground=128):
+    image = np.full((90, 160, 3), ground, np.uint8)
+    image[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)] = colour
+    return image
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "box", "changed"),
+    [
+        (face_at(60, 30, 40, (200, 150, 120)), face_at(60, 30, 40, (200, 150, 120)), (60, 30, 40, 40), False),
+        (face_at(60, 30, 40, (200, 150, 120)), face_at(64, 32, 40, (200, 150, 120)), (60, 30, 40, 40), False),
+        (face_at(60, 30, 40, (200, 150, 120)), face_at(60, 30, 40, (90, 60, 50)), (60, 30, 40, 40), True),
+        (face_at(60, 30, 40, (200, 150, 120)), face_at(110, 30, 40, (200, 150, 120)), (60, 30, 40, 40), True),
+        (face_at(60, 30, 40, (200, 150, 120)), face_at(60, 30, 40, (200, 150, 120)), (4, 4, 20, 20), False),
+        (face_at(-20, -20, 40, (200, 150, 120)), face_at(-20, -20, 40, (90, 60, 50)), (-20, -20, 40, 40), True),
+        (face_at(60, 30, 40, (200, 150, 120)), face_at(60, 30, 40, (90, 60, 50)), (-90, -90, 40, 40), False),
+        (face_at(60, 30, 40, (200, 150, 120)), np.zeros((20, 20, 3), np.uint8), (60, 30, 40, 40), True),
+    ],
+)
+def test_whether_the_place_of_a_face_changed(before, now, box, changed):
+    assert place_changed(before, now, np.array(box, float)) is changed

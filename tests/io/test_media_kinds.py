@@ -8,7 +8,21 @@ from PIL import Image
 
 from aiface.errors import DataError
 from aiface.evaluation.clips import list_clips
-from aiface.io.media_kinds import FFMPEG, IMAGE, PILLOW, TABLE, VIDEO, is_clip, is_image, is_video, kind
+from aiface.io import media_kinds
+from aiface.io.media_kinds import (
+    FFMPEG,
+    IMAGE,
+    PILLOW,
+    SAMPLE,
+    TABLE,
+    VIDEO,
+    is_clip,
+    is_image,
+    is_still,
+    is_video,
+    kind,
+    presumed,
+)
 from aiface.io.sources import search
 
 CLIPS = [("mp4", "libx264"), ("m4v", "libx264"), ("mov", "libx264"), ("3gp", "libx264"), ("mkv", "libx264"),
@@ -36,6 +50,7 @@ def test_each_ending_is_in_one_row():
     assert set(counts.values()) == {1}
     assert all(suffix == "." + suffix.lower().strip(".") for suffix in counts)
     assert all(bool(row.pillow) != bool(row.ffmpeg) and set(row.text_too) <= set(row.suffixes) for row in TABLE)
+    assert all(bool(row.ffmpeg) == bool(row.starts) and not counts.keys() & set(row.not_ours) for row in TABLE)
 
 
 def test_pillow_and_ffmpeg_know_their_names():
@@ -113,6 +128,65 @@ def test_what_is_looked_at_in_a_folder(tmp_path):
     assert {path.name for path in others} == {*TEXTS, "notes.txt"}
 
 
+@pytest.mark.parametrize("name", ["a", "a.txt", "a.jpg_large", "a.dat", "1.2.3", "a.m4a", "a.dng"])
+@pytest.mark.parametrize("form", ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP"])
+def test_a_picture_of_a_folder_with_no_name_of_ours(tmp_path, name, form):
+    path = picture(tmp_path / name, format=form)
+    wanted = [] if (name, form) == ("a.dng", "TIFF") else [path]  # a camera's, whose first picture is a thumbnail
+    assert search(tmp_path).inputs == wanted
+    assert is_still(path) is bool(wanted)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), CLIPS)
+def test_a_clip_of_a_folder_with_no_name_of_ours(tmp_path, suffix, codec):
+    path = clip(tmp_path / f"clip.{suffix}", codec).rename(tmp_path / "clip")
+    assert search(tmp_path).inputs == [path]
+    assert is_clip(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [(b"\0\0\1\xb3", VIDEO), (b"OggS\0\2" + bytes(20) + b"\1*\x80theora", VIDEO), (b"OggS\0\2" + bytes(40), None),
+     (b"\0\0\0\x1cftypM4V ", VIDEO), (b"\0\0\0\x1cftypM4A ", None), (b"\0\0\0\x08wide\0\0\0\0mdat", VIDEO)],
+)  # fmt: skip
+def test_the_start_of_a_clip(tmp_path, start, found):
+    (tmp_path / "clip").write_bytes(start + bytes(9))
+    assert presumed(tmp_path / "clip") == found
+
+
+SOUNDS = [("m4a", "aac"), ("mka", "aac"), ("ogg", "libopus"), ("opus", "libopus"), ("wav", "pcm_s16le"),
+          ("flac", "flac"), ("mp3", "libmp3lame")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "audio"), SOUNDS)
+def test_sound_is_left_out(tmp_path, suffix, audio):
+    sound = write_clip(tmp_path / f"sound.{suffix}", tone=(0, 0.5), audio=audio)
+    assert search(tmp_path) == ([], [sound], [])
+
+
+OTHERS = {"empty": b"", "README": b"BM and GIF are formats", "page": b"<html>", "a.pdf": b"%PDF-1.7\n\0\0",
+          "a.zip": b"PK\3\4" + bytes(99), "zeros": bytes(2000), "noise.bin": bytes(range(7, 256)) * 8,
+          "photo.heic.part": bytes(4) + b"ftypheic" + bytes(9), "a.crx": b"\0\0\0\x18ftypcrx " + bytes(9)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_starts_like_nothing_of_ours_is_left_out(tmp_path, name):
+    (tmp_path / name).write_bytes(OTHERS[name])
+    assert search(tmp_path) == ([], [tmp_path / name], [])
+
+
+def test_what_lies_in_a_folder_is_read_by_its_start_alone(tmp_path, monkeypatch):
+    picture(tmp_path / "photo", format="PNG")
+    picture(tmp_path / "named.png")
+    counts = []
+    start = media_kinds._start
+    monkeypatch.setattr(
+        media_kinds, "_start", lambda path, count: counts.append((path.name, count)) or start(path, count)
+    )
+    assert len(search(tmp_path).inputs) == 2
+    assert counts == [("photo", SAMPLE)]
+
+
 def test_a_set_of_clips_has_no_sources(tmp_path):
     for name in ("real", "fake"):
         (tmp_path / name / "folder.ts").mkdir(parents=True)
@@ -124,3 +198,4 @@ def test_a_set_of_clips_has_no_sources(tmp_path):
 def test_a_clip_that_cant_be_looked_into_is_one_by_name(tmp_path):
     assert is_clip(tmp_path / "missing.ts")
     assert not is_clip(tmp_path / "missing.tsx")
+    assert presumed(tmp_path / "missing") is None

@@ -102,11 +102,12 @@ def test_what_is_told_comes_from_the_report_and_equals_its_json(files, tmp_path)
 )
 def test_any_name_is_judged_and_the_rest_goes_on(tmp_path, name):
     write_clip(tmp_path / "clip.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    (tmp_path / "words").write_text("not to be judged")
     for suffix in (".png", ".mp4", ".txt"):
         path = tmp_path / "in" / f"{name}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / "a.png")
-        path.write_bytes((tmp_path / {".png": "a.png", ".mp4": "clip.mp4", ".txt": "a.png"}[suffix]).read_bytes())
+        path.write_bytes((tmp_path / {".png": "a.png", ".mp4": "clip.mp4", ".txt": "words"}[suffix]).read_bytes())
     Image.fromarray(picture((100, 40, 100, BLUE))).save(tmp_path / "in" / "z.png")
     judge(tmp_path / "out", tmp_path / "in")
     seen = {row["path"]: row["verdict"] for row in index(tmp_path / "out")}

@@ -2,6 +2,7 @@ import av
 import numpy as np
 import pytest
 import scene
+from animations import animation
 from clips import write_clip
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
@@ -204,6 +205,16 @@ def test_a_folder_of_images_is_annotated_without_sound(tmp_path):
         Image.fromarray(people(index)).save(tmp_path / "images" / f"{index}.png")
     analysis = analyze_video(tmp_path / "images", scene.Finder(), scene.detector(), TRAILS)
     assert len(frames_of(annotate(analysis, tmp_path / "images", tmp_path))) == 6
+
+
+def test_an_animation_is_annotated_as_a_clip(tmp_path):
+    faces = [picture((100 + index, 40, 100, RED)) for index in range(6)]
+    path = animation(tmp_path / "a.webp", [picture(), *faces], [400, *[200] * 6], "WEBP")
+    (found,) = analyze([path], scene.Finder(), scene.detector(), Settings(trails=True))
+    with open_video(annotate(found, path, tmp_path)) as video:
+        images = {round(frame.time, 3): frame.image for frame in video}
+    assert list(images) == pytest.approx([0, 0.2, *np.arange(0.4, 1.5, 0.2)])
+    assert np.ptp(images[0].astype(int), axis=2).max() < 30 < np.ptp(images[0.8].astype(int), axis=2).max()
 
 
 def test_an_annotated_image(tmp_path):

@@ -6,6 +6,7 @@ import threading
 import time
 from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from clips import (
     times_of,
     turned,
     write_clip,
+    write_tone,
 )
 
 from aiface.errors import VideoError
@@ -229,6 +231,24 @@ def sound_only(path):
     return write_clip(path / "sound.m4a", tone=(0, 0.5))
 
 
+def cover(sound):
+    """A maker of files with a still cover picture, and maybe sound."""
+
+    def make(path):
+        with av.open(str(path / "cover.mp4"), "w") as container:
+            tone = container.add_stream("aac", rate=16_000) if sound else None
+            still = container.add_stream("mjpeg", rate=1)
+            still.width, still.height, still.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+            still.disposition = av.stream.Disposition.attached_pic
+            frame = av.VideoFrame.from_ndarray(picture(), format="rgb24")
+            container.mux([*still.encode(frame), *still.encode(None)])
+            if tone:
+                write_tone(container, tone, 0, 0.5)
+        return path / "cover.mp4"
+
+    return make
+
+
 def no_frames(path):
     content = bytearray(write_clip(path / "zeros.mp4", seconds(5), movflags="faststart").read_bytes())
     start = content.index(b"mdat") + 4
@@ -262,6 +282,11 @@ def closed_port(path):
         (text, r"text\.mp4: expected a video, found what FFmpeg can't open \(Invalid data.*\); see whether it plays"),
         (plain_text, r"text\.txt: expected a video stream, found none"),
         (sound_only, r"sound\.m4a: expected a video stream, found none \(audio\); give a video"),
+        (
+            cover(True),
+            r"cover\.mp4: expected a video stream, found sound and a still cover picture, no video; give the ",
+        ),
+        (cover(False), r"cover\.mp4: expected a video stream, found a still cover picture, no video; give the "),
         (no_frames, r"zeros\.mp4: expected frames, found none \(.+\); get another copy of it"),
         (no_images, r"expected images in this folder, found none"),
         (broken_images, r"expected frames, found none \(1 of 1 images could not be read\)"),

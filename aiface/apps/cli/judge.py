@@ -32,7 +32,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add `analyze` and `live`."""
     analyze = commands.add_parser("analyze", help="judge images, videos and folders of them", epilog=EXAMPLES,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    what = "an image, a video, a URL, a folder to search, or a pattern such as 'clips/*.mp4'"
+    what = "an image, a video, the address of either, a folder to search, or a pattern such as 'clips/*.mp4'"
     analyze.add_argument("paths", nargs="+", metavar="PATH", help=what)
     form = analyze.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON line for each input")
