@@ -1,4 +1,4 @@
-# make demo [VIDEO=clip.mp4]   judge a clip: environment, fetching, notebook, report
+# make demo [VIDEO=clip.mp4]   judge a clip, a picture, a folder or an address: environment, fetching, notebook, report
 # make test                    every test that needs no GPU
 # make evaluate [DATA="..."] [CLIPS=...]  docs/measured/RESULTS.md and docs/measured/MODEL_CARD.md anew, from the default detector on
 #                              these sets of pictures and clips, and the bars that it has to clear; then the same of
@@ -36,7 +36,6 @@ TRIALS ?= shipped plain half
 .DELETE_ON_ERROR:
 
 demo: .venv/done
-	@test -f weights/face_detection_yunet_2023mar.onnx || ./fetch.sh faces || true
 	@$(PY) -m aiface.apps.demo --out "$(OUT)" $(if $(VIDEO),--video "$(VIDEO)")
 
 test: .venv/done
@@ -94,8 +93,9 @@ lock:
 .venv/done: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
 	  f"expected Python 3.11 to 3.13 (what TensorFlow runs on), found {v[0]}.{v[1]}; name another: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "installing what requirements.txt names into .venv: once, some minutes, 4 GB"
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 .venv-tools/done: requirements-tools.txt

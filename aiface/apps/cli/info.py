@@ -76,10 +76,9 @@ def _detector(folder: Path) -> dict:
 
 
 def _finder(weights: Path) -> str:
-    from aiface.faces.finder import YUNET_FILE
+    from aiface.faces.finder import HOW_TO_GET_YUNET, WITHOUT_YUNET, YUNET_FILE
 
-    there = (weights / YUNET_FILE).is_file()
-    return "YuNet" if there else "MTCNN, 15 times slower; ./fetch.sh faces brings YuNet"
+    return "YuNet" if (weights / YUNET_FILE).is_file() else f"{WITHOUT_YUNET}. To mend it: {HOW_TO_GET_YUNET}"
 
 
 def _machine() -> dict:
