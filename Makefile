@@ -14,7 +14,7 @@
 #                              tree of modules into docs/ARCHITECTURE.md
 # make lock                    requirements.txt anew from requirements.in and pyproject.toml, and the lock of what make supply runs
 # make supply                  docs/measured/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
-# make test-extras             the tests of what is optional too (web app, Ray, content credentials), in an environment
+# make test-extras             the tests of what is optional too (web app, ONNX, Ray, content credentials), in an environment
 #                              of their own
 PYTHON ?= python3
 VIDEO ?=
@@ -44,7 +44,8 @@ test: .venv/done
 
 test-extras: .venv-extras/done
 	.venv-extras/bin/python -m pytest -rs tests/apps/web tests/apps/engines/test_ray.py \
-	  tests/provenance/test_claims.py tests/reports/test_in_browser.py tests/benchmarks/test_soak.py::test_clients_for_a_moment
+	  tests/provenance/test_claims.py tests/reports/test_in_browser.py tests/training/test_export.py \
+	  tests/benchmarks/test_soak.py::test_clients_for_a_moment
 
 evaluate: .venv/done
 	$(PY) -m benchmarks.quality.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)
@@ -107,5 +108,5 @@ lock:
 .venv-extras/done: .venv/done pyproject.toml
 	$(PY) -m venv .venv-extras
 	$(PY) -c '$(SITE)' > "$$(.venv-extras/bin/python -c '$(SITE)')/locked.pth"
-	.venv-extras/bin/python -m pip install --quiet --disable-pip-version-check -e '.[app,ray,provenance]'
+	.venv-extras/bin/python -m pip install --quiet --disable-pip-version-check -e '.[app,export,ray,provenance]'
 	@touch $@

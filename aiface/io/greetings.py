@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 VERBOSE = "AIFACE_VERBOSE"  # an environment variable; whatever it is set to, everything is passed on
 _GREETING = re.compile(
     r"WARNING: All log messages before absl::InitializeLog\(\)|To enable the following instructions:|"
+    r"INFO: Created TensorFlow Lite|"
     r"[IW]\d{4} [\d:.]+ +\d+ \S+\.(cc|h):\d+\]|"  # absl's, of the levels information and warning
     r"\d{4}-\d\d-\d\d [\d:.]+: [IW] \S+\.(cc|h):\d+\]"  # TensorFlow's own
 )

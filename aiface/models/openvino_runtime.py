@@ -116,3 +116,8 @@ def unpack(packed: bytes) -> openvino.Model:
     """The network in a zip file that `pack` made; raises one of several errors if it is damaged."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         return openvino.Core().read_model(archive.read("network.xml"), archive.read("network.bin"))
+
+
+def read(path: Path) -> OpenVinoRuntime:
+    """The network in OpenVINO's two files, of which the .xml is named, in float32; it may give another number."""
+    return OpenVinoRuntime(openvino.Core().read_model(path), "f32")

@@ -23,6 +23,7 @@ DISK = "E0000 00:00:1795875304.498092    9745 file_system.cc:12] no space left"
         (ONEDNN, False, False),
         (FEATURES, False, False),
         (OLD, False, False),
+        ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", False, False),
         (NO_GPU, False, False),
         (NO_GPU, True, True),
         (FATAL, False, True),

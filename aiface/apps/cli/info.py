@@ -13,7 +13,15 @@ from aiface.paths import DETECTOR, WEIGHTS
 
 PACKAGES = ("tensorflow", "keras", "openvino", "opencv-python-headless", "av", "numpy", "jax")
 # What each extra of pyproject.toml brings
-EXTRAS = {"app": "gradio", "int8": "nncf", "notebooks": "papermill", "provenance": "c2pa", "ray": "ray", "train": "jax"}
+EXTRAS = {
+    "app": "gradio",
+    "export": "tf2onnx",
+    "int8": "nncf",
+    "notebooks": "papermill",
+    "provenance": "c2pa",
+    "ray": "ray",
+    "train": "jax",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
