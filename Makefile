@@ -1,4 +1,4 @@
-# make demo [VIDEO=clip.mp4]   judge a clip: environment, fetching, notebook, report
+# make demo [VIDEO=clip.mp4]   judge a clip, a picture, a folder or an address: environment, fetching, notebook, report
 # make test                    every test that needs no GPU
 # make evaluate [DATA="..."] [CLIPS=...]  docs/measured/RESULTS.md and docs/measured/MODEL_CARD.md anew, from the default detector on
 #                              these sets of pictures and clips, and the bars that it has to clear; then the same of
@@ -14,7 +14,7 @@
 #                              tree of modules into docs/ARCHITECTURE.md
 # make lock                    requirements.txt anew from requirements.in and pyproject.toml, and the lock of what make supply runs
 # make supply                  docs/measured/LICENCES.md anew; are all licences fine, and does PyPI know of no hole in the lock?
-# make test-extras             the tests of what is optional too (web app, Ray, content credentials), in an environment
+# make test-extras             the tests of what is optional too (web app, ONNX, Ray, content credentials), in an environment
 #                              of their own
 PYTHON ?= python3
 VIDEO ?=
@@ -36,7 +36,6 @@ TRIALS ?= shipped plain half
 .DELETE_ON_ERROR:
 
 demo: .venv/done
-	@test -f weights/face_detection_yunet_2023mar.onnx || ./fetch.sh faces || true
 	@$(PY) -m aiface.apps.demo --out "$(OUT)" $(if $(VIDEO),--video "$(VIDEO)")
 
 test: .venv/done
@@ -45,7 +44,8 @@ test: .venv/done
 
 test-extras: .venv-extras/done
 	.venv-extras/bin/python -m pytest -rs tests/apps/web tests/apps/engines/test_ray.py \
-	  tests/provenance/test_claims.py tests/reports/test_in_browser.py tests/benchmarks/test_soak.py::test_clients_for_a_moment
+	  tests/provenance/test_claims.py tests/reports/test_in_browser.py tests/training/test_export.py \
+	  tests/benchmarks/test_soak.py::test_clients_for_a_moment
 
 evaluate: .venv/done
 	$(PY) -m benchmarks.quality.evaluate weights/mobilenet_v2 $(DATA) $(wildcard $(CLIPS)) --out $(DOCS)
@@ -94,8 +94,9 @@ lock:
 .venv/done: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
 	  f"expected Python 3.11 to 3.13 (what TensorFlow runs on), found {v[0]}.{v[1]}; name another: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "installing what requirements.txt names into .venv: once, some minutes, 4 GB"
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 .venv-tools/done: requirements-tools.txt
@@ -107,5 +108,5 @@ lock:
 .venv-extras/done: .venv/done pyproject.toml
 	$(PY) -m venv .venv-extras
 	$(PY) -c '$(SITE)' > "$$(.venv-extras/bin/python -c '$(SITE)')/locked.pth"
-	.venv-extras/bin/python -m pip install --quiet --disable-pip-version-check -e '.[app,ray,provenance]'
+	.venv-extras/bin/python -m pip install --quiet --disable-pip-version-check -e '.[app,export,ray,provenance]'
 	@touch $@

@@ -223,15 +223,27 @@ download() { # URL PART CHECK
 }
 
 curl_to() { # URL PART; sets http
-  local rc=0 meter=-sS
+  local rc=0 meter=-sS pause
   [ ! -t 2 ] || meter=-#
   junk=$2.status
-  run curl -fL "$meter" --globoff --retry 3 --connect-timeout 15 --speed-limit 1 --speed-time 60 \
-    -C - -o "$2" -w '%{http_code}' "$1" >"$junk" || rc=$?
-  http=$(tail -c 3 "$junk")
+  for pause in 1 2 4 ''; do  # curl's own --retry asks for a name that is not found again, and says so each time
+    rc=0
+    run curl -fL "$meter" --globoff --connect-timeout 15 --speed-limit 1 --speed-time 60 \
+      -C - -o "$2" -w '%{http_code}' "$1" >"$junk" || rc=$?
+    http=$(tail -c 3 "$junk")
+    if [ -z "$pause" ] || ! may_pass "$rc" "$http"; then break; fi
+    run sleep "$pause"
+  done
   rm -f "$junk"
   junk=''
   return "$rc"
+}
+
+may_pass() { # CURL_STATUS HTTP_STATUS: was the server too slow or busy?
+  case $1:$2 in
+    28:* | 22:408 | 22:429 | 22:50[0234]) return 0 ;;
+    *) return 1 ;;
+  esac
 }
 
 starting_again_helps() { # CURL_STATUS HTTP_STATUS PART CHECK

@@ -58,6 +58,7 @@ PLACES = {
     "models/keras_import.py": {"keras"},
     "models/openvino_runtime.py": {"openvino"},
     "training/devices.py": {"jax", "tensorflow"},
+    "training/export.py": {"tensorflow"},
 }
 
 

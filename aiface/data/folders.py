@@ -133,9 +133,9 @@ def _found_in(root: Path, names: Mapping[str, int]) -> Found:
     return found
 
 
-def left_out_lines(left_out: Counter[Path]) -> list[str]:
-    """Each folder that names no class, with the number of its pictures."""
-    return [f"{folder}: {number} picture{'s' * (number != 1)}" for folder, number in sorted(left_out.items())]
+def left_out_lines(left_out: Counter[Path], what: str = "picture") -> list[str]:
+    """Each folder that names no class, with the number of its pictures, or whatever else it was looked through for."""
+    return [f"{folder}: {number} {what}{'s' * (number != 1)}" for folder, number in sorted(left_out.items())]
 
 
 def scan(root: str | Path) -> list[Item]:

@@ -6,6 +6,7 @@ each set as a whole and by source, degrades the same faces step by step, and jud
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from aiface.evaluation.metrics import coverage_risk, decisions, figures
 from aiface.evaluation.robustness import CURVES, Degraded, degraded
 from aiface.faces.finder import FaceFinder, load_finder
 from aiface.io.files import shown
+from aiface.io.media_kinds import is_clip, is_image
 from aiface.labels import AI, REAL
 from aiface.models.calibration import Calibration
 from aiface.models.detector import Detector
@@ -109,6 +111,18 @@ def _contents(root: str | Path) -> tuple[list[Item], list[Clip]]:
         raise DataError(f"{root}: expected pictures or clips in folders real/ and fake/ (or ai/), or a {TABLE}, "
                         "found none; see data/README.md for the layout")  # fmt: skip
     return test_items(root) if pictures else [], clips
+
+
+def left_out(roots: Iterable[str | Path]) -> Counter[Path]:
+    """Of sets to measure: the number of pictures and clips in each folder that names no class, and so is left out.
+
+    What a `clips.csv` does not name was not meant to be measured. A folder that two sets hold counts once.
+    """
+    found: Counter[Path] = Counter()
+    for root in map(Path, roots):
+        kinds = (is_image,) if (root / TABLE).is_file() else (is_image, is_clip)
+        found |= sum((look_through(root, wanted).left_out for wanted in kinds), Counter())
+    return found
 
 
 def measure(

@@ -7,6 +7,7 @@ YuNet (OpenCV's `FaceDetectorYN`) when its file is in `weights/`, else MTCNN, wh
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -14,12 +15,18 @@ import cv2
 import numpy as np
 
 from aiface.errors import ModelError
+from aiface.io.greetings import greetings_hidden
 from aiface.paths import WEIGHTS
 
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 SEARCH_SIDE = 640  # pixels: YuNet finds faces of about 10 to 300 px, so larger frames are scaled down first
 CLOSE_UP_SIDE = 320  # a second look at this size finds the faces that fill the frame
 MIN_CONFIDENCE = 0.7
+WITHOUT_YUNET = (
+    "MTCNN finds the faces: 15 times slower, and its crops, so scores too, are a little other than those that the "
+    "figures were measured with"
+)
+HOW_TO_GET_YUNET = f"./fetch.sh faces, or where there is no network ./fetch.sh --from FOLDER faces with {YUNET_FILE}"
 
 
 @dataclass(frozen=True)
@@ -91,12 +98,14 @@ class Mtcnn:
 
     def __init__(self) -> None:
         try:
-            from mtcnn import MTCNN
+            with greetings_hidden():  # TensorFlow's
+                from mtcnn import MTCNN
+
+                self._net = MTCNN()
         except ImportError as error:
             raise ModelError(
                 f"expected {YUNET_FILE} in weights/ or the mtcnn package, found neither ({error}); run ./fetch.sh faces"
             ) from None
-        self._net = MTCNN()
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """Faces in an RGB uint8 image `(height, width, 3)` as it is, unscaled."""
@@ -164,11 +173,15 @@ def _centre_within(face: Face, width: int, height: int) -> bool:
 def load_finder(weights: str | Path = WEIGHTS, say: Callable[[str], None] | None = None) -> FaceFinder:
     """YuNet from the folder `weights`, the repo's own, if its file is there; else MTCNN, with one line about it.
 
-    The line goes to `say`, by default to standard error. Raises `ModelError` if neither can be had.
+    The line goes to `say`, by default to standard error, once. Raises `ModelError` if neither can be had.
     """
     path = Path(weights) / YUNET_FILE
     if path.is_file():
         return FaceFinder(YuNet(path))
-    say = say or (lambda line: print(line, file=sys.stderr))
-    say(f"{path} is not there: faces are found with MTCNN, 15 times slower (./fetch.sh faces brings YuNet)")
+    (say or _say_once)(f"aiface: {path} is not there. {WITHOUT_YUNET}. To mend it: {HOW_TO_GET_YUNET}")
     return FaceFinder(Mtcnn())
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)

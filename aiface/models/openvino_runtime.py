@@ -20,6 +20,7 @@ from platformdirs import user_cache_path
 
 from aiface.faces.crop import CROP_SIZE
 from aiface.io.files import atomic_path
+from aiface.io.greetings import greetings_hidden
 
 if TYPE_CHECKING:
     from aiface.models.keras_import import keras
@@ -89,9 +90,7 @@ def _kept(path: Path) -> openvino.Model | None:
 
 def convert(network: "keras.Model") -> bytes:
     """A Keras network for OpenVINO, `pack`ed. Takes TensorFlow, whose graph is what OpenVINO reads."""
-    from aiface.models.keras_import import native_stderr_hidden
-
-    with tempfile.TemporaryDirectory(prefix="aiface-") as folder, native_stderr_hidden():
+    with tempfile.TemporaryDirectory(prefix="aiface-") as folder, greetings_hidden():
         path = Path(folder, "network.xml")
         network.export(str(path), format="openvino", verbose=False)
         return _pack(path)
@@ -117,3 +116,8 @@ def unpack(packed: bytes) -> openvino.Model:
     """The network in a zip file that `pack` made; raises one of several errors if it is damaged."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         return openvino.Core().read_model(archive.read("network.xml"), archive.read("network.bin"))
+
+
+def read(path: Path) -> OpenVinoRuntime:
+    """The network in OpenVINO's two files, of which the .xml is named, in float32; it may give another number."""
+    return OpenVinoRuntime(openvino.Core().read_model(path), "f32")

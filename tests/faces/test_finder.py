@@ -257,8 +257,11 @@ def test_mtcnn_when_yunet_was_not_fetched(tmp_path, capsys, monkeypatch, say):
     (line,) = lines or printed.err.splitlines()
     assert finder.name == "MTCNN"
     assert printed.out == ""
-    assert f"{tmp_path / YUNET_FILE} is not there" in line
-    assert "./fetch.sh faces" in line
+    for part in (f"{tmp_path / YUNET_FILE} is not there", "15 times slower", "./fetch.sh faces", "--from FOLDER"):
+        assert part in line
+    if say == "stderr":
+        load_finder(tmp_path)
+        assert capsys.readouterr().err == ""  # it was said once
 
 
 @needs_yunet

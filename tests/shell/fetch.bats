@@ -229,6 +229,12 @@ fake_kagglehub() { # PYTHON_LINE: what its dataset_download does
   has "no connection to the server"
 }
 
+@test "no such name: the reason is given, and nothing is said again and again" {
+  AIFACE_YUNET_URL=http://no-such-name.invalid run -1 fetch faces
+  has "the server's name was not found"
+  [ "$(grep -c "no-such-name.invalid$" <<<"$output")" -le 2 ] # what is fetched, and curl's own word
+}
+
 @test "a second run asks for nothing" {
   fetch faces
   : >"$LOG"

@@ -13,7 +13,15 @@ from aiface.paths import DETECTOR, WEIGHTS
 
 PACKAGES = ("tensorflow", "keras", "openvino", "opencv-python-headless", "av", "numpy", "jax")
 # What each extra of pyproject.toml brings
-EXTRAS = {"app": "gradio", "int8": "nncf", "notebooks": "papermill", "provenance": "c2pa", "ray": "ray", "train": "jax"}
+EXTRAS = {
+    "app": "gradio",
+    "export": "tf2onnx",
+    "int8": "nncf",
+    "notebooks": "papermill",
+    "provenance": "c2pa",
+    "ray": "ray",
+    "train": "jax",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +84,9 @@ def _detector(folder: Path) -> dict:
 
 
 def _finder(weights: Path) -> str:
-    from aiface.faces.finder import YUNET_FILE
+    from aiface.faces.finder import HOW_TO_GET_YUNET, WITHOUT_YUNET, YUNET_FILE
 
-    there = (weights / YUNET_FILE).is_file()
-    return "YuNet" if there else "MTCNN, 15 times slower; ./fetch.sh faces brings YuNet"
+    return "YuNet" if (weights / YUNET_FILE).is_file() else f"{WITHOUT_YUNET}. To mend it: {HOW_TO_GET_YUNET}"
 
 
 def _machine() -> dict:

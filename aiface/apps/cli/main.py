@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aiface.apps.cli import app, info, judge, train
+from aiface.apps.cli import app, export, info, judge, train
 from aiface.errors import AifaceError
 from aiface.io.files import print_any_name
 
@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   python -m aiface train recipes/mobilenet_v2-1.yaml   train.ipynb with these parameters
   python -m aiface audit data --out report             what tells the classes apart besides the faces
   python -m aiface evaluate weights/mobilenet_v2 data  every figure, with intervals, by source, degraded
+  python -m aiface export weights/mobilenet_v2 --to onnx   for other programs, with a card that says how to use it
 """
 
 
@@ -50,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     app.add_arguments(page)
     page.set_defaults(run=app.run)
     train.add_commands(commands)
+    exporting = commands.add_parser("export", help="a detector as a file for other programs: ONNX, OpenVINO, TFLite")
+    export.add_arguments(exporting)
+    exporting.set_defaults(run=export.run)
     facts = commands.add_parser("info", help="what is installed, which detector, and what this machine can do")
     info.add_arguments(facts)
     facts.set_defaults(run=info.run)

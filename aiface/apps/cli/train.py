@@ -4,6 +4,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     evaluate.add_argument("detector", metavar="BUNDLE", help="a detector's folder, such as weights/mobilenet_v2")
     evaluate.add_argument("data", nargs="+", metavar="DATA",
                           help="a folder with pictures or clips below real/ and fake/ (of splits, the test split), or "
-                          "with a clips.csv (file, label); one that holds both is measured as both")  # fmt: skip
+                          "with a clips.csv (file, label); one that holds both is measured as both; other folders are "
+                          "left out, listed and counted")  # fmt: skip
     evaluate.add_argument("--out", metavar="FOLDER", help="write RESULTS.md, MODEL_CARD.md, an HTML page and JSON here")
     evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
     evaluate.add_argument("--resamples", type=int, default=1000, metavar="N", help="bootstrap draws (default 1000)")
@@ -151,6 +153,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from aiface.models.detector import load_detector
 
     detector = load_detector(options.detector)
+    _tell_unmeasured(options.data)
     result = evaluate(
         detector, options.data, lambda: load_finder(options.weights), lambda steps: tqdm(steps, disable=None),
         not options.no_curves, max(2, options.resamples),
@@ -161,6 +164,19 @@ def _evaluate(options: argparse.Namespace) -> int:
             print(f"aiface: wrote {path}", file=sys.stderr)
     print(json_line(result) if options.json else results_markdown(result, command))
     return 0
+
+
+def _tell_unmeasured(roots: Sequence[str]) -> None:
+    """Every folder of sets that is left out, with its pictures and clips, on standard error."""
+    from aiface.data.folders import left_out_lines
+    from aiface.evaluation.protocol import left_out
+
+    found = left_out(roots)
+    lines = [f"left out, {NO_CLASS}: {line}" for line in left_out_lines(found, "file")]
+    if lines:
+        lines.append(f"left out in all, {NO_CLASS}: {found.total()} files; rename it to real or fake to measure them")
+    for line in lines:
+        print(f"aiface: {line}", file=sys.stderr)
 
 
 def _calibrate(options: argparse.Namespace) -> int:

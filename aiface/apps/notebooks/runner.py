@@ -3,13 +3,16 @@
 import ast
 import os
 import re
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from aiface.errors import AifaceError, DataError
+from aiface.io.files import shown
 from aiface.paths import ROOT
 
 try:
@@ -61,12 +64,13 @@ def execute(notebook: str, executed: Path, parameters: dict, told: TextIO | None
     """
     source = _there(notebook)
     executed.parent.mkdir(parents=True, exist_ok=True)
+    named = {key: _Name(value) if isinstance(value, str) else value for key, value in parameters.items()}
     try:
-        with TemporaryDirectory(prefix="aiface-") as sockets:
+        with TemporaryDirectory(prefix="aiface-") as sockets, _in_text(executed, sockets) as place:
             papermill.execute_notebook(
-                source, executed, parameters, kernel_name="python3", cwd=str(ROOT), config=_local_kernel(sockets),
+                _literal(source), _literal(place), named, kernel_name="python3", cwd=str(ROOT),
                 progress_bar=sys.stderr.isatty() and told is None, extra_arguments=["--log-level=CRITICAL"],
-                stdout_file=told, stderr_file=told,
+                config=_local_kernel(sockets), stdout_file=told, stderr_file=told,
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise AifaceError(f"{error.ename}: {error.evalue} (the whole story: {executed})") from None
@@ -76,6 +80,40 @@ def execute(notebook: str, executed: Path, parameters: dict, told: TextIO | None
             "killed, or a host that trained along was lost); start the same command again"
         ) from None
     return executed
+
+
+class _Name(str):
+    """A file's name of any bytes: whole in the notebook's code, which papermill escapes, and as `shown` in its JSON."""
+
+    def __new__(cls, name: str) -> "_Name":
+        made = super().__new__(cls, shown(name))
+        made.whole = name
+        return made
+
+    whole: str
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """What papermill makes code of."""
+        return self.whole.encode(encoding, errors)
+
+
+@contextmanager
+def _in_text(path: Path, folder: str) -> Iterator[Path]:
+    """The path, or one in `folder` if its name is no text, which a notebook could not hold; moved there at the end."""
+    if shown(path) == str(path):
+        yield path
+        return
+    place = Path(folder, "executed.ipynb")
+    try:
+        yield place
+    finally:
+        if place.exists():
+            shutil.move(place, path)
+
+
+def _literal(path: Path) -> str:
+    """A path that papermill, which fills parameters into it, takes as it is."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _local_kernel(sockets: str) -> Config:

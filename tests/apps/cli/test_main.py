@@ -283,7 +283,7 @@ def python(*arguments):
 
 @pytest.mark.parametrize(
     "command",
-    [[], *([name] for name in ("analyze", "live", "app", "prepare", "audit", "train", "evaluate", "info"))],
+    [[], *([name] for name in ("analyze", "live", "app", "prepare", "audit", "train", "evaluate", "export", "info"))],
     ids=lambda command: " ".join(command),
 )
 def test_help(command, capsys):
@@ -361,6 +361,31 @@ def test_evaluate_judges_clips(bundle, finder, tmp_path, capsys):
     assert main(["evaluate", str(bundle), str(tmp_path), "--json"]) == 0
     (clips,) = json.loads(capsys.readouterr().out)["clips"].values()
     assert (clips["n_real"], clips["real_called_ai"], clips["left_out"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["unsorted", os.fsdecode(b"caf\xe9")])
+def test_evaluate_lists_and_counts_what_it_leaves_out(bundle, finder, tmp_path, capsys, name):
+    root = tmp_path / name
+    for place in ("real", "fake", name, "more/deep"):
+        (root / place).mkdir(parents=True)
+        Image.fromarray(picture((100, 40, 100, RED if place == "fake" else BLUE))).save(root / place / "a.png")
+    write_clip(root / name / "a.mp4", seconds(2), lambda _: picture(), (WIDTH, HEIGHT))
+    arguments = ["evaluate", str(bundle), str(root), "--no-curves", "--resamples", "5", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    where = "aiface: left out, in a folder that names no class: "
+    counts = (("more/deep", "1 file"), (name, "2 files"))
+    assert sorted(told[:-1]) == sorted(f"{where}{shown(root / place)}: {count}" for place, count in counts)
+    assert "left out in all, in a folder that names no class: 3 files" in told[-1]
+    assert f"| {shown(name)} | 1 | 1 |" in (tmp_path / "out" / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def test_evaluate_leaves_out_nothing_that_a_table_names(bundle, finder, tmp_path, capsys):
+    (tmp_path / "all").mkdir()
+    write_clip(tmp_path / "all" / "a.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    (tmp_path / "clips.csv").write_text("file,label\nall/a.mp4,ai\n")
+    assert main(["evaluate", str(bundle), str(tmp_path)]) == 0
+    assert "left out, " not in capsys.readouterr().err
 
 
 def test_evaluate_says_what_is_wrong_with_a_table(bundle, finder, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Both notebooks, executed headlessly on small data, and what keeps them readable."""
 
 import json
+import os
 from dataclasses import fields
 
 import nbformat
@@ -11,6 +12,7 @@ import pytest
 from aiface.apps.demo import astronaut_clip
 from aiface.apps.notebooks.runner import execute
 from aiface.errors import AifaceError
+from aiface.io.files import shown
 from aiface.models.detector import load_detector
 from aiface.paths import ROOT
 from aiface.training.config import TrainConfig
@@ -72,9 +74,27 @@ def test_a_clip_is_judged(trained, tmp_path):
     assert report["people"][0]["faces"] == 7  # 1.2 s at 5 a second, and the last frame
     assert report["summary"][0] in text
     assert report["plays"] == "annotated.mp4"
+    (row,) = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))["inputs"]
+    assert (row["report"], row["annotated"]) == ("clip-one-mp4/report.html", "clip-one-mp4/annotated.mp4")
     assert pictures == 2  # timeline, gallery
     with open_video(clip) as before, open_video(tmp_path / "clip-one-mp4" / "annotated.mp4") as after:
         assert [frame.time for frame in after] == pytest.approx([frame.time for frame in before], abs=1e-3)
+
+
+@pytest.mark.parametrize("folder", [os.fsdecode(b"caf\xe9"), "{a} b", 'quoted "c" \\'])
+def test_names_of_any_kind_reach_a_notebook(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    cells = [
+        nbformat.v4.new_code_cell("SOURCE = ''", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("from pathlib import Path\nPath(SOURCE, 'written').touch()\nprint(SOURCE)"),
+    ]
+    language = {"language_info": {"name": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=language), tmp_path / "small.ipynb")
+    (tmp_path / folder).mkdir()
+    place = tmp_path / folder / "done.ipynb"
+    assert execute(str(tmp_path / "small.ipynb"), place, {"SOURCE": str(tmp_path / folder)}) == place
+    assert (tmp_path / folder / "written").exists()
+    assert outputs(nbformat.read(place, 4))[0] == shown(f"{tmp_path / folder}\n")
 
 
 def test_a_notebook_that_fails_names_its_error(tmp_path):
