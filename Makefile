@@ -53,6 +53,7 @@ evaluate: .venv/done
 
 unseen: .venv/done
 	$(PY) -m aiface prepare $(DATA) $(UNSEEN) data/crops-five
+	$(PY) -m benchmarks.quality.rebuild data/crops-five data/rebuilt
 	$(PY) -m benchmarks.quality.unseen data/crops-five $(TRIALS)
 	$(PY) -m benchmarks.quality.unseen_figures runs/unseen/* --out $(DOCS)
 

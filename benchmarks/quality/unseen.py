@@ -20,6 +20,7 @@ import numpy as np
 from aiface.data.crop_sets import CropSet
 from aiface.data.groups import sets
 from aiface.io.files import write_csv
+from aiface.models.card import CARD, read_card
 from aiface.paths import WEIGHTS
 from aiface.training.config import Phase, TrainConfig
 
@@ -170,8 +171,9 @@ def blend(network, config: TrainConfig, start: float) -> None:
 
 def plain(init: str, size: int, epochs: int, steps: int) -> TrainConfig:
     """The recipe that trials change: pairs within a set, the last epoch's average."""
+    backbone = read_card(init)["backbone"] if (Path(init) / CARD).is_file() else TrainConfig.backbone
     return TrainConfig(
-        init=init, phases=(Phase(epochs, 2.5e-4, size),), steps_per_epoch=steps, batch_size=32, average=0.3,
+        backbone, init, phases=(Phase(epochs, 2.5e-4, size),), steps_per_epoch=steps, batch_size=32, average=0.3,
         patience=epochs, shares=SHARES, by_set=True, keep_last=True,
     )  # fmt: skip
 

@@ -76,9 +76,10 @@ def main() -> None:
     test = crops.split("test")
     logits = np.concatenate([both_sides(runtime, batch) for batch in test.batches()])
     metrics = {"test": card_figures(logits, test, fitted), "unseen": figures(folds)}
-    training = {"summary": f"mobilenet_v2, {recipe.why}; started from {options.start}, on all sources of five sets",
-                "config": asdict(config), "start": trial.start}  # fmt: skip
-    if not config.epochs:
+    if config.epochs:
+        summary = f"{config.backbone}, {recipe.why}; started from {options.start}, on all sources of five sets"
+        training = {"summary": summary, "config": asdict(config), "start": trial.start}
+    else:
         training = read_card(options.start)["training"]
     save_bundle(network, options.bundle, fitted, training, metrics)
     print(fitted, metrics, sep="\n")
