@@ -6,7 +6,7 @@ import numpy as np
 
 from aiface.data.blend import cutmix, self_blend
 from aiface.data.crop_sets import CropSet
-from aiface.data.degrade import degrade, tighten, window
+from aiface.data.degrade import degrade, mute, tighten, window
 from aiface.data.groups import pools, weigh
 from aiface.data.twins import maker, possible
 from aiface.errors import DataError
@@ -22,19 +22,21 @@ class Batches:
     mirrors and degrades; without it a window smaller than the crop is cut out and that is all. `self_blended` is the
     share of balanced pairs whose AI face is a self-blended copy of the real one. `by_set`: groups are data sets.
     `twins`: shares of pairs that are made of one real face, by how (`aiface.data.twins.maker`): both are cropped and
-    degraded alike, so that the trace alone differs. `cutmix` is the share of pictures that get a rectangle of another
-    one of their batch; their label is the share that is AI. `share` is the part of each batch that this process makes.
+    degraded alike, so that the trace alone differs. `muted`: share of pictures that lose most of their colour.
+    `cutmix` is the share of pictures that get a rectangle of another one of their batch; their label is the share that
+    is AI. `share` is the part of each batch that this process makes.
     Batch i of epoch e is the same for the same seed, whoever makes it.
     """
 
     def __init__(self, crops: CropSet, size: int, batch_size: int, steps: int, seed: tuple[int, ...],
                  *, degrade: bool = True, balance: bool = True, shares: Mapping[str, float] = {},
                  self_blended: float = 0.0, cutmix: float = 0.0, share: slice = slice(None),
-                 by_set: bool = False, twins: Mapping[str, float] = {}, even: float = 0.5):  # fmt: skip
+                 by_set: bool = False, twins: Mapping[str, float] = {}, even: float = 0.5,
+                 muted: float = 0.0):  # fmt: skip
         self._crops, self._size, self._batch_size, self._steps = crops, size, batch_size, steps
         self._seed, self._degrade, self._self_blended, self._cutmix = seed, degrade, self_blended, cutmix
         by_group = pools(crops, by_set) if balance else {}
-        self._twins, self._even = dict(twins), even
+        self._twins, self._even, self._muted = dict(twins), even, muted
         self._pools, self._weights = list(by_group.values()), weigh(shares, by_group)
         self._of_twins = {name: _with_twins(name, crops, self._pools) for name in twins}
         self._share = share
@@ -109,6 +111,8 @@ class Batches:
         image = window(image, self._size, rng)
         if rng.random() < 0.5:
             image = image[:, ::-1]
+        if self._muted and rng.random() < self._muted:
+            image = mute(image, rng)
         return degrade(np.ascontiguousarray(image), rng)
 
 

@@ -68,6 +68,13 @@ def tone(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _to_uint8((coloured - 128) * gain + np.float32(128 + rng.uniform(-35, 35)))
 
 
+def mute(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Little or no colour and less contrast, as old, official or graded photos have: saturation 0 to 0.5, half grey."""
+    grey = image @ np.array([0.299, 0.587, 0.114], np.float32)
+    muted = grey[..., None] + (image - grey[..., None]) * np.float32(max(0.0, rng.uniform(-0.5, 0.5)))
+    return _to_uint8((muted - 128) * np.float32(rng.uniform(0.6, 1.0)) + np.float32(128 + rng.uniform(-30, 10)))
+
+
 def levels(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Stretched until up to 4 % of the values are black and up to 4 % white, as cameras and editors do.
 

@@ -30,7 +30,7 @@ class TrainConfig:
     teacher: a detector's folder, or none: the network learns to see and to judge as it does too; its batch
     normalisations learn then, as they do from scratch (`aiface.training.losses`).
     workers, processes: threads that make the batches, or so many processes instead, where there are many cores.
-    degrade, balance, shares, self_blended, cutmix, by_set, twins, even: see `aiface.data.batches.Batches`.
+    degrade, balance, shares, self_blended, cutmix, by_set, twins, even, muted: see `aiface.data.batches.Batches`.
     learns_from: the first layer that learns; those before it stay as they are. None given: all learn.
     keep_last: the last epoch's average comes out, not the one that validated best: for a validation split that says
     nothing about what is unseen.
@@ -54,6 +54,7 @@ class TrainConfig:
     by_set: bool = False
     twins: Mapping[str, float] = field(default_factory=dict)
     even: float = 0.5
+    muted: float = 0.0
     learns_from: str = ""
     keep_last: bool = False
     smoothing: float = 0.0

@@ -124,7 +124,7 @@ class _Trainer:
             self.train, size, config.batch_size, config.steps_per_epoch, (config.seed, epoch),
             degrade=config.degrade, balance=config.balance, shares=config.shares,
             self_blended=config.self_blended, cutmix=config.cutmix, share=share,
-            by_set=config.by_set, twins=config.twins, even=config.even,
+            by_set=config.by_set, twins=config.twins, even=config.even, muted=config.muted,
         )  # fmt: skip
 
     def _enter(self, phase: Phase, start: int) -> None:

@@ -193,6 +193,8 @@ TRIALS = {
     "rebuilt": Trial("reconstructions by autoencoders", {"twins": {REBUILT: 0.25}}),
     "rebuilt-half": Trial("and half of the start's weights", start=0.5, of="rebuilt"),
     "rebuilt-third": Trial("and a third of them", start=0.33, of="rebuilt"),
+    "muted": Trial("and a third of the pictures muted", {"twins": {REBUILT: 0.25}, "muted": 0.3}),
+    "muted-half": Trial("and half of the start's weights", start=0.5, of="muted"),
     "rebuilt-swaps": Trial("reconstructions and swaps", {"twins": {REBUILT: 0.2, "swap": 0.1}}),
     "half": Trial("half of the start's weights mixed in", start=0.5, of="plain"),
     "swaps-half": Trial("both", start=0.5, of="swaps"),

@@ -71,11 +71,11 @@ def main() -> None:
     part = thin(crops.select((crops.splits == "valid") & ~np.isin(sets(crops), SETS)), 3).split("valid")
     logits, of_views = measured(runtime, part.batches())
     scores = fitted.probability(logits)
-    right = fitted.answers(scores) == right_answers(part.labels)
+    right = fitted.of(moving=False).answers(scores) == right_answers(part.labels)
     fitted = replace(fitted, unstable_above=stable_until(spread(scores, fitted.probability(of_views))[right]))
     test = crops.split("test")
     logits = np.concatenate([both_sides(runtime, batch) for batch in test.batches()])
-    metrics = {"test": card_figures(logits, test, fitted), "unseen": figures(folds)}
+    metrics = {"test": card_figures(logits, test, fitted.of(moving=False)), "unseen": figures(folds)}
     if config.epochs:
         summary = f"{config.backbone}, {recipe.why}; started from {options.start}, on all sources of five sets"
         training = {"summary": summary, "config": asdict(config), "start": trial.start}
