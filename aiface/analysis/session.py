@@ -189,14 +189,14 @@ class Session:
         return replace(verdict, ai_spans=spans if stable else ())
 
     def _is_art(self, person: Person) -> bool:
-        """Whether more than half of the usable faces of the person's gallery are."""
-        crops = [look.crop for look in _usable(person) if look.crop is not None]
+        """Whether more than half of the legible faces of the person's gallery are."""
+        crops = [look.crop for look in person.gallery if look.crop is not None and look.legible]
         with self.stopwatch("score"):
             return 2 * sum(map(is_art, crops)) > len(crops)
 
     def _spread(self, person: Person) -> float | None:
         """The median over the usable faces of the person's gallery, None if there are none."""
-        usable = _usable(person)
+        usable = [look for look in person.gallery if look.flaw is None]
         if not usable:
             return None
         crops, scores = (
@@ -211,10 +211,6 @@ def _least(people: dict[int, Person]) -> Person | None:
     """Of those who left the one who matters least: not judged AI, and seen least."""
     left = [person for person in people.values() if person.verdict]
     return min(left, key=lambda person: (_called_ai(person), person.looks), default=None)
-
-
-def _usable(person: Person) -> list[Look]:
-    return [look for look in person.gallery if look.flaw is None]
 
 
 def _called_ai(person: Person) -> bool:

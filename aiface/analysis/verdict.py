@@ -69,13 +69,13 @@ def judge_person(
     scores = np.array([look.score for look in usable or looks], np.float64)
     pooled = pool(scores)
     interval = _middle(scores)
+    if art and sum(look.legible for look in looks) >= (MIN_FACES if moving else 1):
+        return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (NOT_A_PHOTOGRAPH,))
     if not usable:
         reasons = tuple(sorted({look.flaw for look in looks if look.flaw}))
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, 0, reasons)
     if moving and len(usable) < MIN_FACES:
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (TOO_FEW,))
-    if art:
-        return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (NOT_A_PHOTOGRAPH,))
     calibration = calibration.of(moving)
     answer = calibration.answer(pooled, spread)
     stable = answer == calibration.answer(pooled)

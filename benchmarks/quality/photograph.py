@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -87,6 +86,18 @@ def measure_one(crops: CropSet, job: tuple[str, int]) -> np.ndarray:
     return np.array(list(measure(image).values()))
 
 
+_OF_WORKER: list[CropSet] = []  # what a worker measures: sent once, not with each job
+
+
+def _start(crops: CropSet) -> None:
+    cv2.setNumThreads(1)
+    _OF_WORKER[:] = [crops]
+
+
+def _measure_next(job: tuple[str, int]) -> np.ndarray:
+    return measure_one(_OF_WORKER[0], job)
+
+
 def measure_all(crops: CropSet, of_kind: int, of_shipped: int, seed: int = 0) -> Measured:
     """All crops as they are, `of_shipped` for each entry of SHIPPED, and `of_kind` for each of KINDS."""
     rng = np.random.default_rng(seed)
@@ -94,8 +105,8 @@ def measure_all(crops: CropSet, of_kind: int, of_shipped: int, seed: int = 0) ->
     jobs = [(AS_IT_IS, index) for index in range(len(crops))]
     jobs += [(name, i) for name in SHIPPED if name != AS_IT_IS for i in rng.permutation(len(crops))[:of_shipped]]
     jobs += [(name, index) for name in KINDS for index in rng.permutation(drawable)[:of_kind]]
-    with get_context("spawn").Pool(initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        numbers = np.stack(pool.map(partial(measure_one, crops), jobs, chunksize=16))
+    with get_context("spawn").Pool(initializer=_start, initargs=(crops,)) as pool:
+        numbers = np.stack(pool.map(_measure_next, jobs, chunksize=16))
     index = np.array([index for _, index in jobs])
     return Measured(numbers, np.array([name for name, _ in jobs]), crops.sources[index], crops.splits[index])
 
