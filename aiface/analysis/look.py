@@ -35,6 +35,11 @@ class Look:
     quad: Quad | None = field(default=None, compare=False, repr=False)
 
     @property
+    def legible(self) -> bool:
+        """Whether it is large and sharp enough to tell a photograph from a drawing."""
+        return self.side >= MIN_SIDE and self.sharpness >= MIN_SHARPNESS
+
+    @property
     def flaw(self) -> str | None:
         """Why this face can't be judged, or None if it can."""
         if self.side < MIN_SIDE:

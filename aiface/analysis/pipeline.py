@@ -20,6 +20,7 @@ from aiface.analysis.verdict import judge_input, judge_person
 from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
+from aiface.faces.photograph import is_art
 from aiface.io.addresses import fetch_picture, is_web, local
 from aiface.io.animations import is_animated
 from aiface.io.files import check_opens
@@ -123,7 +124,8 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
         person = Person(len(analysis.people), trail=Trail())
         person.see(replace(look_at(face, crop, 0.0), score=float(score)))
         analysis.people.append(person)
-        analysis.verdicts.append(judge_person(person.each_look, detector.calibration, False, spread))
+        verdict = judge_person(person.each_look, detector.calibration, False, spread, is_art(crop))
+        analysis.verdicts.append(verdict)
     for analysis in analyses:
         if analysis.error is None:
             analysis.verdict = judge_input(analysis.verdicts)

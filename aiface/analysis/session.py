@@ -15,6 +15,7 @@ from aiface.analysis.steady_verdict import SteadyVerdicts
 from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
+from aiface.faces.photograph import is_art
 from aiface.faces.tracking import ShotDetector, Tracker, place_changed
 from aiface.labels import Answer
 from aiface.models.detector import Detector
@@ -177,6 +178,8 @@ class Session:
 
     def _final(self, person: Person) -> Verdict:
         calibration, verdict = self._detector.calibration, self.judge(person)
+        if self._is_art(person):
+            return judge_person(person.each_look, calibration, self.moving, art=True)
         spans = ai_spans(person.best_looks, calibration, person.first_time, person.last_time) if self.moving else ()
         if verdict.answer == Answer.INCONCLUSIVE and not spans:
             return verdict
@@ -184,6 +187,12 @@ class Session:
         verdict = judge_person(person.each_look, calibration, self.moving, spread)
         stable = spread is None or calibration.stable(spread)
         return replace(verdict, ai_spans=spans if stable else ())
+
+    def _is_art(self, person: Person) -> bool:
+        """Whether more than half of the legible faces of the person's gallery are."""
+        crops = [look.crop for look in person.gallery if look.crop is not None and look.legible]
+        with self.stopwatch("score"):
+            return 2 * sum(map(is_art, crops)) > len(crops)
 
     def _spread(self, person: Person) -> float | None:
         """The median over the usable faces of the person's gallery, None if there are none."""

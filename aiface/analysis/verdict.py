@@ -21,7 +21,8 @@ NO_FACE = "no face found"
 TOO_FEW = f"too few frames (under {MIN_FACES} usable)"
 BETWEEN = "the score lies between the thresholds"
 UNSTABLE = "unstable: the score moves when the face is mirrored or re-encoded"
-_UNJUDGED = {NO_FACE, TOO_SMALL, TOO_BLURRED, TOO_FEW}
+NOT_A_PHOTOGRAPH = "not a photograph: drawn, painted or filtered to look so"
+_UNJUDGED = {NO_FACE, TOO_SMALL, TOO_BLURRED, TOO_FEW, NOT_A_PHOTOGRAPH}
 
 Spans = tuple[tuple[float, float], ...]  # of time: start and end in seconds
 
@@ -53,11 +54,14 @@ class Verdict:
 _NOBODY = Verdict(Answer.INCONCLUSIVE, None, reasons=(NO_FACE,))
 
 
-def judge_person(looks: Sequence[Look], calibration: Calibration, moving: bool, spread: float | None = None) -> Verdict:
+def judge_person(
+    looks: Sequence[Look], calibration: Calibration, moving: bool, spread: float | None = None, art: bool = False
+) -> Verdict:
     """One person's verdict from scored looks at their face; `moving` for a video, where one look is not enough.
 
     Faces that can't be judged don't count; if no other is left, they give the score but no verdict. `spread` is how
     far the score moves when the face is mirrored or re-encoded (`Detector.spread`), None where it was not measured.
+    `art`: the face is drawn or painted (`aiface.faces.photograph`), of which the score says nothing.
     """
     if not looks:
         return _NOBODY
@@ -65,6 +69,8 @@ def judge_person(looks: Sequence[Look], calibration: Calibration, moving: bool, 
     scores = np.array([look.score for look in usable or looks], np.float64)
     pooled = pool(scores)
     interval = _middle(scores)
+    if art and sum(look.legible for look in looks) >= (MIN_FACES if moving else 1):
+        return Verdict(Answer.INCONCLUSIVE, pooled, interval, len(usable), (NOT_A_PHOTOGRAPH,))
     if not usable:
         reasons = tuple(sorted({look.flaw for look in looks if look.flaw}))
         return Verdict(Answer.INCONCLUSIVE, pooled, interval, 0, reasons)
@@ -118,7 +124,7 @@ def judge_input(people: Sequence[Verdict]) -> Verdict:
     """The verdict on an image or a clip: its most suspicious person's, by answer and then by score.
 
     One AI face makes the input `ai`, and one that stays inconclusive keeps it from `real`. People who could not be
-    judged (too small, too blurred, too short in view) don't, as long as someone could.
+    judged (too small, too blurred, too short in view, drawn) don't, as long as someone could.
     """
     if not people:
         return _NOBODY

@@ -6,7 +6,7 @@ from math import ceil, floor
 from aiface.analysis.look import MIN_SIDE, TOO_BLURRED, TOO_SMALL
 from aiface.analysis.person import Person
 from aiface.analysis.result import Analysis
-from aiface.analysis.verdict import BETWEEN, NO_FACE, TOO_FEW, UNSTABLE, Verdict
+from aiface.analysis.verdict import BETWEEN, NO_FACE, NOT_A_PHOTOGRAPH, TOO_FEW, UNSTABLE, Verdict
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 
@@ -38,6 +38,8 @@ PLAIN = {
     TOO_BLURRED: "The face is too blurred.",
     TOO_FEW: "The face is in view for too short a time.",
     BETWEEN: "The score lies where both real and generated faces are common.",
+    NOT_A_PHOTOGRAPH: "This is no photograph but a drawing, a painting, or a picture filtered to look like one. The "
+    "detector knows photographs of people only.",
     UNSTABLE: "The answer changes when the same picture is mirrored or saved anew, so it can't be relied on.",
 }
 

@@ -25,7 +25,8 @@ def test_look_at():
     ],
 )
 def test_flaw(side, sharpness, flaw):
-    assert Look(0.0, (0, 0, 9, 9), 0.5, side, sharpness).flaw == flaw
+    look = Look(0.0, (0, 0, 9, 9), 0.5, side, sharpness)
+    assert (look.flaw, look.legible) == (flaw, flaw is None)
 
 
 def points(nose, turn=0.0, scale=1.0):

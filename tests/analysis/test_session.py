@@ -6,7 +6,7 @@ from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 from aiface.analysis.look import TOO_SMALL
 from aiface.analysis.person import GALLERY
 from aiface.analysis.session import GALLERIES, Session, Stopwatch
-from aiface.analysis.verdict import TOO_FEW, UNSTABLE
+from aiface.analysis.verdict import NOT_A_PHOTOGRAPH, TOO_FEW, UNSTABLE
 from aiface.labels import Answer
 from aiface.video.opening import Frame
 
@@ -126,6 +126,20 @@ def test_the_final_verdict_is_on_stable_scores_only(images, logits, live, final,
     (found,) = session.conclude()
     assert (found.answer, found.reasons) == (final, reasons)
     assert found.score == session.judge(person).score
+
+
+@pytest.mark.parametrize(
+    ("drawn", "logits", "reasons"),
+    [(0, by_colour, ()), (2, by_colour, ()), (3, by_colour, (NOT_A_PHOTOGRAPH,)), (5, by_side, (NOT_A_PHOTOGRAPH,))],
+)
+def test_a_drawing_is_one_in_most_looks(monkeypatch, drawn, logits, reasons):
+    """What is drawn is a darker red here; that the score is AI's, stable or not, says nothing then."""
+    monkeypatch.setattr("aiface.analysis.session.is_art", lambda crop: crop.max() < 200)
+    dark = picture((100, 40, 100, (170, 50, 50)))
+    session, _ = watch([dark] * drawn + [EVEN] * (5 - drawn), logits=logits)
+    (found,) = session.conclude()
+    assert found.answer == (Answer.INCONCLUSIVE if reasons else Answer.AI)
+    assert (found.reasons, found.faces, bool(found.ai_spans)) == (reasons, 5, not reasons)
 
 
 def test_each_gets_their_own_final_verdict():

@@ -8,6 +8,7 @@ from aiface.analysis.verdict import (
     BETWEEN,
     MIN_FACES,
     NO_FACE,
+    NOT_A_PHOTOGRAPH,
     TOO_FEW,
     UNSTABLE,
     Verdict,
@@ -77,6 +78,24 @@ def test_an_unstable_score_gives_no_answer(seen, moving, spread, verdict, reason
     assert (found.score, found.interval, found.faces) == (plain.score, plain.interval, plain.faces)
 
 
+@pytest.mark.parametrize(
+    ("seen", "moving", "reasons"),
+    [
+        (looks(0.95) * 5, True, (NOT_A_PHOTOGRAPH,)),
+        (looks(0.05), False, (NOT_A_PHOTOGRAPH,)),
+        (looks(0.5) * 5, True, (NOT_A_PHOTOGRAPH,)),  # which is why, and not the score
+        (looks(0.05) * 2, True, (TOO_FEW,)),
+        ([SMALL] * 5, True, (TOO_SMALL,)),
+        ([], True, (NO_FACE,)),
+    ],
+)
+def test_art_gets_no_answer(seen, moving, reasons):
+    found = judge_person(seen, CALIBRATION, moving, spread=1.0, art=True)
+    assert (found.answer, found.reasons) == (Answer.INCONCLUSIVE, reasons)
+    plain = judge_person(seen, CALIBRATION, moving)
+    assert (found.score, found.interval, found.faces) == (plain.score, plain.interval, plain.faces)
+
+
 def test_unusable_faces_do_not_touch_the_score():
     judged = judge_person([SMALL] * 9 + looks(0.05) * 3, CALIBRATION, True)
     assert judged.score == pytest.approx(0.05)
@@ -121,6 +140,7 @@ def person(verdict, score, *reasons, faces=5):
 FAKE, GENUINE, UNSURE = person(Answer.AI, 0.9), person(Answer.REAL, 0.1), person(Answer.INCONCLUSIVE, 0.5, BETWEEN)
 TINY = person(Answer.INCONCLUSIVE, 0.97, TOO_SMALL, faces=0)
 BRIEF = person(Answer.INCONCLUSIVE, 0.2, TOO_FEW, faces=1)
+DRAWN = person(Answer.INCONCLUSIVE, 0.98, NOT_A_PHOTOGRAPH)
 SHAKY, SHAKY_LOW = person(Answer.INCONCLUSIVE, 0.96, UNSTABLE), person(Answer.INCONCLUSIVE, 0.02, UNSTABLE)
 
 
@@ -135,6 +155,9 @@ SHAKY, SHAKY_LOW = person(Answer.INCONCLUSIVE, 0.96, UNSTABLE), person(Answer.IN
         ([GENUINE, UNSURE], UNSURE),
         ([person(Answer.REAL, 0.29), person(Answer.INCONCLUSIVE, 0.3, BETWEEN), UNSURE], UNSURE),
         ([TINY, BRIEF], TINY),
+        ([GENUINE, DRAWN], GENUINE),  # nor does a poster behind them
+        ([DRAWN, FAKE], FAKE),
+        ([DRAWN], DRAWN),
         ([SHAKY, FAKE, GENUINE], FAKE),  # whatever their score, the unstable don't hide one who is AI
         ([SHAKY_LOW, GENUINE], SHAKY_LOW),  # nor are they covered up by one who is real
         ([SHAKY, UNSURE, SHAKY_LOW, GENUINE], SHAKY),

@@ -5,11 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
+import cv2
 import jsonschema
 import numpy as np
 import pytest
 import scene
-from clips import seconds, write_clip
+from clips import FakeFinder, seconds, write_clip
 from pages import Page
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
@@ -18,7 +19,7 @@ import aiface
 from aiface.analysis.person import Person
 from aiface.analysis.pipeline import analyze, analyze_video
 from aiface.analysis.result import Analysis
-from aiface.analysis.verdict import BETWEEN, NO_FACE, Verdict
+from aiface.analysis.verdict import BETWEEN, NO_FACE, NOT_A_PHOTOGRAPH, Verdict
 from aiface.apps.web import answer_page
 from aiface.io.files import sha256, shown
 from aiface.io.images import read_image
@@ -118,6 +119,19 @@ def test_the_page_of_an_image(tmp_path):
     assert page.sources == STILL
     assert "Scores over time" not in page.text
     assert "Performance" not in page.text
+
+
+def test_a_drawing_is_told_everywhere(tmp_path, astronaut, face):
+    sketch = cv2.pencilSketch(astronaut, sigma_s=60, sigma_r=0.07, shade_factor=0.05)[0]
+    Image.fromarray(sketch).save(tmp_path / "sketch.png")
+    (analysis,) = analyze([tmp_path / "sketch.png"], FakeFinder([face]), scene.detector())
+    report = Report.of(analysis, scene.detector())
+    (person,) = report.json()["people"]
+    jsonschema.validate(report.json(), SCHEMA)
+    assert report.json()["reasons"] == person["reasons"] == [NOT_A_PHOTOGRAPH]
+    assert (person["verdict"], person["faces"]) == (Answer.INCONCLUSIVE, 1)
+    assert people_lines(analysis)[0].endswith(NOT_A_PHOTOGRAPH)
+    assert PLAIN[NOT_A_PHOTOGRAPH] in Page(as_html(report)).text
 
 
 def test_the_page_of_nobody(tmp_path):

@@ -123,7 +123,7 @@ def test_reasons_are_plain(reason, plain):
 
 def test_every_reason_has_plain_words():
     reasons = {verdict.NO_FACE, verdict.TOO_SMALL, verdict.TOO_BLURRED, verdict.TOO_FEW, verdict.BETWEEN}
-    assert set(wording.PLAIN) == reasons | {verdict.UNSTABLE}
+    assert set(wording.PLAIN) == reasons | {verdict.UNSTABLE, verdict.NOT_A_PHOTOGRAPH}
 
 
 def test_nobody(tmp_path):
