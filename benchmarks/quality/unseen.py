@@ -192,7 +192,7 @@ TRIALS = {
     "even": Trial("sources drawn alike, whatever their size", {"even": 0.0}),
     "rebuilt": Trial("reconstructions by autoencoders", {"twins": {REBUILT: 0.25}}),
     "rebuilt-half": Trial("and half of the start's weights", start=0.5, of="rebuilt"),
-    "rebuilt-third": Trial("and a third of them", start=0.33, of="rebuilt"),
+    "rebuilt-third": Trial("and two thirds of the start's weights", start=0.67, of="rebuilt"),
     "muted": Trial("and a third of the pictures muted", {"twins": {REBUILT: 0.25}, "muted": 0.3}),
     "muted-half": Trial("and half of the start's weights", start=0.5, of="muted"),
     "rebuilt-swaps": Trial("reconstructions and swaps", {"twins": {REBUILT: 0.2, "swap": 0.1}}),
