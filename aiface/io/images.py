@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from aiface.errors import DataError
-from aiface.io.depth import deep_tiff, read_deep, spare_bits
+from aiface.io.formats.depth import deep_tiff, read_deep, spare_bits
+from aiface.io.formats.heif import check_end
 from aiface.io.media_kinds import HEAD, readers
 
 MAX_PIXELS = 16384 * 12288  # the largest of phones' sensors, sold as 200 megapixels
@@ -137,6 +138,8 @@ def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
         return np.asarray(Image.fromarray(found).reduce(2)) if large else found
     with open_image(file) as image:
         check_size(path, image.size, image.format, path.stat().st_size)
+        if image.format == "HEIF":
+            check_end(path)
         width, height = full = image.size
         shrink = 2 if width * height > FULL_PIXELS else 1
         if shrink > 1:  # a JPEG then holds a quarter of its pixels from the start
@@ -170,7 +173,7 @@ def _without_text(file: str | Path | BinaryIO) -> BinaryIO:
     return kept
 
 
-def check_size(path: Path, size: tuple[int, int], form: str | None, bytes_there: int) -> None:
+def check_size(path: Path, size: tuple[int, int], form: str | None, bytes_there: int, most: int = MAX_PIXELS) -> None:
     """Raise `DataError` for a width and height that are too large, or more than a file of so many bytes can hold.
 
     A header that lies costs the memory and the time of a true one: a JPEG of 10 kB may claim 50 megapixels. But a flat
@@ -178,9 +181,9 @@ def check_size(path: Path, size: tuple[int, int], form: str | None, bytes_there:
     pixels, at best a byte of 1032. Modern formats have no such bound.
     """
     width, height = size
-    if (pixels := width * height) > MAX_PIXELS:
+    if (pixels := width * height) > most:
         raise DataError(
-            f"{path}: expected an image of at most {MAX_PIXELS // 1_000_000} megapixels, "
+            f"{path}: expected an image of at most {most // 1_000_000} megapixels, "
             f"found {width}x{height}; scale it down first"
         )
     held = PIXELS_A_BYTE.get(form or "", ONE_COLOUR)

@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from heif import heic
 from PIL import Image
 
 from aiface.errors import DataError
@@ -354,3 +355,48 @@ def test_formats_of_phones_and_archives(tmp_path, suffix, off):
     found = read_image(tmp_path / f"a.{suffix}")
     assert found.shape == pixels.shape
     assert np.abs(found.astype(int) - pixels).max() <= off
+
+
+def framed(height=96, width=160):
+    """Smooth colours in which each corner is another, so that turns and swapped channels show."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack((rows * 255 // height, columns * 255 // width, 255 - rows * 255 // height), axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.jpg", "a"])
+@pytest.mark.parametrize("tile", [None, 64])
+@pytest.mark.parametrize(("turns", "orientation"), [(0, None), (0, 1), (1, None), (3, None), (3, 6), (2, 3), (1, 8)])
+def test_heic_of_phones(tmp_path, name, tile, turns, orientation):
+    """Of one turned by its `irot` EXIF says the same once more, which is not to count."""
+    pixels = framed(128, 192)
+    (tmp_path / name).write_bytes(heic(pixels, tile, turns, orientation))
+    assert kind(tmp_path / name) == "image"
+    expected = np.rot90(pixels, turns).astype(int)
+    found = read_image(tmp_path / name)
+    assert (found.dtype, found.shape) == (np.uint8, expected.shape)
+    assert np.median(np.abs(found - expected)) <= 3
+
+
+def test_heic_beyond_its_tiles(tmp_path):
+    """As of 4032x3024 pixels in tiles of 512, the last of which reach past the border."""
+    padded = framed(128, 192)
+    content = heic(padded, 64).replace(struct.pack(">BBHH", 1, 2, 192, 128), struct.pack(">BBHH", 1, 2, 150, 100))
+    (tmp_path / "a.heic").write_bytes(content.replace(struct.pack(">II", 192, 128), struct.pack(">II", 150, 100)))
+    found = read_image(tmp_path / "a.heic")
+    assert found.shape == (100, 150, 3)
+    assert np.median(np.abs(found - padded[:100, :150].astype(int))) <= 3
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_damaged_heic_is_named(tmp_path, share):
+    content = heic(np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8), 64)
+    (tmp_path / "a.heic").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(DataError, match=r"expected .*image, found .+; (remove or )?replace it") as caught:
+        read_image(tmp_path / "a.heic")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.heic'}: expected")
+
+
+@pytest.mark.parametrize("tail", [b"SEFT", b"\0\0\0\2trail" * 9, b"\0\0\0\0free" + bytes(50), bytes(100)])
+def test_what_a_phone_appends_to_a_heic_is_no_damage(tmp_path, tail):
+    (tmp_path / "a.heic").write_bytes(heic(framed(), None) + tail)
+    assert read_image(tmp_path / "a.heic").shape == (96, 160, 3)

@@ -6,8 +6,8 @@ import tifffile
 from PIL import Image
 
 from aiface.errors import DataError
-from aiface.io import depth
-from aiface.io.depth import to_8_bits
+from aiface.io.formats import depth
+from aiface.io.formats.depth import to_8_bits
 from aiface.io.images import read_image
 
 ROWS, COLUMNS = np.mgrid[:40, :50]

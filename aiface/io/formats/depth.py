@@ -4,7 +4,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import cv2
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -62,6 +61,8 @@ def read_deep(path: Path, tiff: DeepTiff) -> np.ndarray:
     By OpenCV: Pillow halves 16-bit colour before its range is known, and knows no deeper colour. Raises `DataError` for
     one that OpenCV can't read either, is cut short, or takes over 1.25 GB.
     """
+    import cv2  # here: the command's help needs the limits of pictures alone
+
     width, height = tiff.size
     if width * height * tiff.samples * tiff.bits > 8 * MOST_BYTES:
         found = f"{width}x{height} pixels of {tiff.samples} times {tiff.bits} bits"
@@ -86,7 +87,7 @@ def _as_rgb(found: np.ndarray, inverted: bool) -> np.ndarray:
     if found.ndim == 2:
         grey = to_8_bits(found)
         return np.repeat((255 - grey if inverted else grey)[..., None], 3, axis=2)
-    colours = cv2.cvtColor(to_8_bits(found[..., :3]), cv2.COLOR_BGR2RGB)
+    colours = np.ascontiguousarray(to_8_bits(found[..., :3])[..., ::-1])
     if found.shape[2] == 3:
         return colours
     most = float(found[..., 3].max()) or 1.0
