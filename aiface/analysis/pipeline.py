@@ -21,6 +21,7 @@ from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
 from aiface.faces.photograph import is_art
+from aiface.faces.stills import find_in_still
 from aiface.io.addresses import fetch_picture, is_web, local
 from aiface.io.animations import is_animated
 from aiface.io.files import check_opens
@@ -34,6 +35,7 @@ from aiface.video.opening import Frame, open_video, sample
 from aiface.video.writer import VideoWriter
 
 IMAGES_AT_ONCE = 32  # images of a folder scored in one go
+TURNED = "no face was found in the picture as it lies, but one after turning it by {} degrees clockwise"
 
 
 OnSample = Callable[[Frame, Looks, Session], None]
@@ -114,7 +116,9 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
         try:
             check_opens(path)
             image = read_image(path)
-            found += [(analysis, face, crop_face(image, face)) for face in finder(image)]
+            faces, turned = find_in_still(finder, image)
+            found += [(analysis, face, crop_face(image, face)) for face in faces]
+            analysis.warnings += [TURNED.format(turned)] if turned else []
         except Exception as error:  # whatever it is, the other images are judged
             analysis.error = _reason(path, error)
     crops = np.array([crop for *_, crop in found])

@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from aiface.analysis.look import TOO_BLURRED, TOO_SMALL, Look
+from aiface.analysis.look import COVERED, TOO_BLURRED, TOO_SMALL, Look
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration, Likelihood, expit, logit
 
@@ -22,7 +22,7 @@ TOO_FEW = f"too few frames (under {MIN_FACES} usable)"
 BETWEEN = "the score lies between the thresholds"
 UNSTABLE = "unstable: the score moves when the face is mirrored or re-encoded"
 NOT_A_PHOTOGRAPH = "not a photograph: drawn, painted or filtered to look so"
-_UNJUDGED = {NO_FACE, TOO_SMALL, TOO_BLURRED, TOO_FEW, NOT_A_PHOTOGRAPH}
+_UNJUDGED = {NO_FACE, TOO_SMALL, TOO_BLURRED, COVERED, TOO_FEW, NOT_A_PHOTOGRAPH}
 
 Spans = tuple[tuple[float, float], ...]  # of time: start and end in seconds
 

@@ -147,11 +147,12 @@ class FaceFinder:
         border of a quarter of its size (a face cut off by the image's edge, or a tight face tile).
         """
         for side, border in ((SEARCH_SIDE, 0.0), (CLOSE_UP_SIDE, 0.0), (CLOSE_UP_SIDE, 0.25)):
-            if faces := self._look(image, side, border):
+            if faces := self.look(image, side, border):
                 return sorted(faces, key=lambda face: face.area, reverse=True)
         return []
 
-    def _look(self, image: np.ndarray, side: int, border: float) -> list[Face]:
+    def look(self, image: np.ndarray, side: int, border: float = 0.0) -> list[Face]:
+        """Faces in an image, shrunk to `side` pixels if it is larger, within a mirrored border of that share."""
         height, width = image.shape[:2]
         scale = min(1.0, side / max(height, width))
         if scale < 1.0:

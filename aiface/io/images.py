@@ -9,15 +9,28 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from aiface.errors import DataError
+from aiface.io.formats.depth import deep_tiff, read_deep, spare_bits
+from aiface.io.formats.heif import check_end
 from aiface.io.media_kinds import HEAD, readers
 
-MAX_PIXELS = 50_000_000
-PLAUSIBLE = 10_000_000  # pixels: a picture with more takes a byte for each 100, of which a plain JPEG holds 64
-PIXELS_A_BYTE = 100
-STRIP = 256  # rows
+MAX_PIXELS = 16384 * 12288  # the largest of phones' sensors, sold as 200 megapixels
+FULL_PIXELS = 80_000_000  # a picture with more is read at half its width and height
+PLAUSIBLE = 10_000_000  # pixels: a picture with more takes at least...
+PIXELS_A_BYTE = {"JPEG": 512, "MPO": 512, "PNG": 8256, "GIF": 2730}  # ...a byte for so many: see `check_size`
+ONE_COLOUR = 50_000  # pixels a byte in other formats; what was measured of one colour alone takes one for 37,000
+STRIP = 256  # rows, an even number
+TURNED: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation, how a picture is set upright
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 MOST_TAGS = 1000  # of a TIFF; cameras and scanners write some dozens
 PNG = b"\x89PNG\r\n\x1a\n"
 NO_PIXELS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # a PNG's words and colour profile
@@ -63,9 +76,9 @@ def _head(file: BinaryIO) -> bytes:
     BigTIFF has 43, and eight bytes where these have four and two.
     """
     head = file.read(HEAD)
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None or len(head) < HEAD or not {42, 43} & set(head[2:4]):
+    if not _is_tiff(head):
         return head
+    order = "<" if head.startswith(b"II") else ">"
     place, number = ((8, "Q"), "Q") if 43 in head[2:4] else ((4, "I"), "H")
     (offset,) = struct.unpack_from(order + place[1], head, place[0])
     if offset >= file.seek(0, os.SEEK_END):
@@ -77,12 +90,17 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
+def _is_tiff(head: bytes) -> bool:
+    return len(head) == HEAD and head[:2] in {b"II", b"MM"} and bool({42, 43} & set(head[2:4]))
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """Decode an image, turned upright by its EXIF orientation, to RGB uint8 `(height, width, 3)`.
 
-    Pillow rather than OpenCV: it reports a truncated file, where OpenCV fills the rest with grey, and it reads in
-    steps, where OpenCV takes the memory that a file asks for. Raises `DataError` for a file that is missing, empty,
-    truncated, no image, over 50 megapixels, or too small for the pixels that it claims.
+    One of more than 80 megapixels comes at half its width and height. Pillow rather than OpenCV: it reports a truncated
+    file, where OpenCV fills the rest with grey, and it reads in steps, where OpenCV takes the memory that a file asks
+    for. Raises `DataError` for a file that is missing, empty, truncated, no image, over 201 megapixels, too large for
+    the memory that there is, or too small for the pixels that it claims.
     """
     path = Path(path)
     try:
@@ -100,6 +118,8 @@ def read_image(path: str | Path) -> np.ndarray:
     except UnidentifiedImageError:
         size = path.stat().st_size
         raise DataError(f"{path}: expected an image, found {size} bytes that are none; remove or replace it") from None
+    except MemoryError:
+        raise DataError(f"{path}: expected memory for all its pixels, found too little; scale it down first") from None
     except (
         Exception
     ) as error:  # Pillow's parsers raise whatever they stumble on: KeyError, struct.error, MemoryError...
@@ -107,10 +127,28 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
+    with open(path, "rb") as opened:
+        deep = deep_tiff(opened) if _is_tiff(_head(opened)) else None
+    if deep:
+        check_size(path, deep.size, "TIFF", path.stat().st_size)
+        with suppress(UnidentifiedImageError), open_image(path) as image:
+            image.load()  # where Pillow knows it, it finds what is damaged within, as OpenCV does not
+        found = read_deep(path, deep)
+        large = found.shape[0] * found.shape[1] > FULL_PIXELS
+        return np.asarray(Image.fromarray(found).reduce(2)) if large else found
     with open_image(file) as image:
-        check_size(path, image.size, path.stat().st_size)
-        ImageOps.exif_transpose(image, in_place=True)  # a copy would hold the pixels twice
-        return _as_array(image)
+        check_size(path, image.size, image.format, path.stat().st_size)
+        if image.format == "HEIF":
+            check_end(path)
+        width, height = full = image.size
+        shrink = 2 if width * height > FULL_PIXELS else 1
+        if shrink > 1:  # a JPEG then holds a quarter of its pixels from the start
+            image.draft(image.mode, (-(-width // shrink), -(-height // shrink)))
+        image.load()
+        found = _as_array(image, shrink if image.size == full else 1)
+        orientation = image.getexif().get(0x0112, 1)  # not before it was loaded: some readers turn it themselves
+    upright = TURNED.get(orientation)
+    return found if upright is None else np.ascontiguousarray(upright(found))
 
 
 def _without_text(file: str | Path | BinaryIO) -> BinaryIO:
@@ -135,39 +173,42 @@ def _without_text(file: str | Path | BinaryIO) -> BinaryIO:
     return kept
 
 
-def check_size(path: Path, size: tuple[int, int], bytes_there: int) -> None:
+def check_size(path: Path, size: tuple[int, int], form: str | None, bytes_there: int, most: int = MAX_PIXELS) -> None:
     """Raise `DataError` for a width and height that are too large, or more than a file of so many bytes can hold.
 
-    A header that lies costs the memory and the time of a true one: a JPEG of 10 kB may claim 50 megapixels.
+    A header that lies costs the memory and the time of a true one: a JPEG of 10 kB may claim 50 megapixels. But a flat
+    ground takes little: of a JPEG a bit for 64 pixels, of a GIF 12 bits for 4096, of a PNG what zlib makes of 8
+    pixels, at best a byte of 1032. Modern formats have no such bound.
     """
     width, height = size
-    if (pixels := width * height) > MAX_PIXELS:
+    if (pixels := width * height) > most:
         raise DataError(
-            f"{path}: expected an image of at most {MAX_PIXELS // 1_000_000} megapixels, "
+            f"{path}: expected an image of at most {most // 1_000_000} megapixels, "
             f"found {width}x{height}; scale it down first"
         )
-    if pixels > max(PLAUSIBLE, PIXELS_A_BYTE * bytes_there):
+    held = PIXELS_A_BYTE.get(form or "", ONE_COLOUR)
+    if pixels > max(PLAUSIBLE, held * bytes_there):
         raise DataError(
-            f"{path}: expected at least {pixels // PIXELS_A_BYTE} bytes for {width}x{height} pixels, "
-            f"found {bytes_there}: its header lies, or it is of one colour; replace it"
+            f"{path}: expected at least {pixels // held} bytes for {width}x{height} pixels, found {bytes_there}: "
+            "its header lies, its end is missing, or it is of one colour; replace it"
         )
 
 
-def _as_array(image: Image.Image) -> np.ndarray:
+def _as_array(image: Image.Image, shrink: int = 1) -> np.ndarray:
     """All of it as RGB uint8, in strips: whole copies in other modes would take the memory several times."""
-    image.load()
     width, height = image.size
-    found = np.empty((height, width, 3), np.uint8)
+    spare = spare_bits(np.asarray(image)) if image.mode.startswith("I;16") else 0
+    found = np.empty((-(-height // shrink), -(-width // shrink), 3), np.uint8)
     for top in range(0, height, STRIP):
-        part = image.crop((0, top, width, min(top + STRIP, height)))
-        found[top : top + STRIP] = np.asarray(_flatten(part))
+        part = _flatten(image.crop((0, top, width, min(top + STRIP, height))), spare)
+        found[top // shrink : (top + STRIP) // shrink] = np.asarray(part.reduce(shrink) if shrink > 1 else part)
     return found
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image, spare: int) -> Image.Image:
     """RGB over a white ground: an alpha channel would else show whatever colour lies under it."""
     if image.mode.startswith("I;16"):  # which convert() would clip rather than scale
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(np.minimum(np.asarray(image) >> spare, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")

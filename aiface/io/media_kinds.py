@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pi_heif import register_heif_opener
 from PIL import Image
 
 from aiface.errors import DataError
@@ -49,6 +50,7 @@ TABLE = (
     Format((".avif",), pillow="AVIF"),
     Format((".bmp",), pillow="BMP"),
     Format((".gif",), pillow="GIF"),
+    Format((".heic", ".heif", ".hif"), pillow="HEIF"),
     Format((".jpg", ".jpeg", ".jpe", ".jfif"), pillow="JPEG"),
     Format((".jp2", ".j2k", ".jpx"), pillow="JPEG2000"),
     Format((".png",), pillow="PNG"),
@@ -134,6 +136,7 @@ def _readers(row: Format, head: bytes) -> Iterator[Callable[..., "ImageFile"]]:
         return
     if row.pillow not in Image.OPEN:
         Image.init()
+        register_heif_opener()
     reader, accepts = Image.OPEN[row.pillow]
     if accepts and accepts(head) is True:  # else False, or why it can't be read here
         yield reader

@@ -84,7 +84,7 @@ def _image(file: BinaryIO) -> Pairs:
     with open_image(file) as image:
         if image.format == "PNG":
             with suppress(Exception):
-                check_size(Path(file.name), image.size, os.fstat(file.fileno()).st_size)
+                check_size(Path(file.name), image.size, image.format, os.fstat(file.fileno()).st_size)
                 image.load()  # text may follow the pixels
         for read in (_exif, _iptc, _text):
             yield from _readable(read, image)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import ceil, floor
 
-from aiface.analysis.look import MIN_SIDE, TOO_BLURRED, TOO_SMALL
+from aiface.analysis.look import COVERED, MIN_SIDE, TOO_BLURRED, TOO_SMALL
 from aiface.analysis.person import Person
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import BETWEEN, NO_FACE, NOT_A_PHOTOGRAPH, TOO_FEW, UNSTABLE, Verdict
@@ -36,6 +36,7 @@ PLAIN = {
     NO_FACE: "No face was found. The detector judges faces and nothing else.",
     TOO_SMALL: f"The face is too small: under {MIN_SIDE} pixels across. A larger copy, or a close-up, may help.",
     TOO_BLURRED: "The face is too blurred.",
+    COVERED: "Something flat, such as a bar, hides the eyes. The detector never learnt from such faces.",
     TOO_FEW: "The face is in view for too short a time.",
     BETWEEN: "The score lies where both real and generated faces are common.",
     NOT_A_PHOTOGRAPH: "This is no photograph but a drawing, a painting, or a picture filtered to look like one. The "

@@ -16,6 +16,7 @@ from aiface.video.frames import Picture, VideoSource, ready_made
 
 SHORTEST = 0.01  # seconds: what is to be shown for no longer...
 INSTEAD = 0.1  # ...browsers show for so long
+FRAME_PIXELS = 50_000_000  # at most: several frames are held at once
 AGAIN = 0.2  # seconds after which a frame that is still shown is given again, as a camera would see it...
 TIMES = 3  # ...but no more often: so many looks are enough for a verdict
 
@@ -34,7 +35,7 @@ class Animation(VideoSource):
         at, index = 0.0, 0
         try:
             with open_image(self._path) as image:
-                check_size(Path(self.name), image.size, self._path.stat().st_size)
+                check_size(Path(self.name), image.size, image.format, self._path.stat().st_size, FRAME_PIXELS)
                 for index in count(int(getattr(image, "default_image", False))):  # a PNG's is for who can't animate it
                     image.seek(index)
                     shown, lasts = _flat(image), _seconds(image)

@@ -40,7 +40,7 @@ PARTS: Mapping[str, tuple[Callable[[int, Path | None], list[Row]], int, str]] = 
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 IN_APP = (clients.PYTHON, *PYTEST[1:])
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "a picture is measured before it is decoded: 50 megapixels at most, no false sizes or lengths":
+    "a picture is measured before it is decoded: 201 megapixels at most, no false sizes or lengths":
         (*PYTEST, "tests/io/test_images.py", "-k", "bad_images or false_length or megapixels"),
     "what strangers' files are and hold is looked up in processes with limits, and an early end is told":
         (*PYTEST, "tests/video/test_sandboxed.py", "tests/provenance/test_inspector.py",
@@ -74,8 +74,8 @@ SCOPE = """## Out of scope
 - **What Gradio brings.** The web app's extra is not locked by hash, since it takes an older Pillow than the lock has.
 - **Holes that PyPI does not list.** Where its list can't be asked, `make supply` says so and fails; there is no figure
   then.
-- An honest picture takes at least seven bytes a pixel while it is read, so one of 50 megapixels more than the bar,
-  which is about damaged ones.
+- An honest picture takes at least seven bytes a pixel while it is read, so one of 50 megapixels takes more than the
+  bar, which is about damaged ones.
 """
 
 

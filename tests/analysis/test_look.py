@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 import scene
 
-from aiface.analysis.look import MIN_SHARPNESS, MIN_SIDE, TOO_BLURRED, TOO_SMALL, Look, frontality, look_at
+from aiface.analysis.look import (
+    COVERED,
+    MAX_COVERED,
+    MIN_SHARPNESS,
+    MIN_SIDE,
+    TOO_BLURRED,
+    TOO_SMALL,
+    Look,
+    frontality,
+    look_at,
+)
+from aiface.faces.crop import crop_face
 
 
 def test_look_at():
@@ -16,17 +27,26 @@ def test_look_at():
 
 
 @pytest.mark.parametrize(
-    ("side", "sharpness", "flaw"),
+    ("side", "sharpness", "covered", "flaw"),
     [
-        (MIN_SIDE, MIN_SHARPNESS, None),
-        (MIN_SIDE - 0.1, MIN_SHARPNESS, TOO_SMALL),
-        (MIN_SIDE, MIN_SHARPNESS - 0.1, TOO_BLURRED),
-        (1, 0, TOO_SMALL),
+        (MIN_SIDE, MIN_SHARPNESS, MAX_COVERED, None),
+        (MIN_SIDE - 0.1, MIN_SHARPNESS, 1, TOO_SMALL),
+        (MIN_SIDE, MIN_SHARPNESS - 0.1, 1, TOO_BLURRED),
+        (1, 0, 0, TOO_SMALL),
+        (MIN_SIDE, MIN_SHARPNESS, MAX_COVERED + 0.01, COVERED),
     ],
 )
-def test_flaw(side, sharpness, flaw):
-    look = Look(0.0, (0, 0, 9, 9), 0.5, side, sharpness)
-    assert (look.flaw, look.legible) == (flaw, flaw is None)
+def test_flaw(side, sharpness, covered, flaw):
+    look = Look(0.0, (0, 0, 9, 9), 0.5, side, sharpness, covered=covered)
+    assert (look.flaw, look.legible) == (flaw, flaw in {None, COVERED})
+
+
+@pytest.mark.parametrize(("colour", "flaw"), [(0, COVERED), (255, COVERED), (110, COVERED), (None, None)])
+def test_a_bar_over_the_eyes(astronaut, face, colour, flaw):
+    image = astronaut.copy()
+    if colour is not None:
+        image[90:115, 180:270] = colour
+    assert look_at(face, crop_face(image, face), 0.0).flaw == flaw
 
 
 def points(nose, turn=0.0, scale=1.0):

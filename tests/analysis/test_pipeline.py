@@ -337,6 +337,34 @@ def test_faces_of_an_image(tmp_path):
     assert (found.row()["people"][0]["looks"], found.row()["people"][0]["ai_intervals_s"]) == (1, None)
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_picture_that_lies_sideways_is_judged_and_says_so(tmp_path, turns):
+    """Faces are found upright alone; where they are is told of the picture as it is."""
+
+    class Upright(scene.Finder):
+        def __call__(self, image):
+            return super().__call__(image) if image[0, 0, 0] > 200 else []
+
+    image = picture((80, 40, 100, RED))
+    image[:4, :4] = 255
+    Image.fromarray(np.rot90(image, -turns)).save(tmp_path / "a.png")
+    (found,) = analyze_images([tmp_path / "a.png"], Upright(), scene.detector())
+    assert found.verdict.answer == Answer.AI
+    told = (
+        f"no face was found in the picture as it lies, but one after turning it by {360 - 90 * turns} degrees clockwise"
+    )
+    assert found.warnings == ([told] if turns else [])
+    x, y, width, height = found.people[0].trail.at(0)
+    ((top, bottom), (left, right)) = (
+        (edge.min(), edge.max() + 1) for edge in np.nonzero(reds(np.rot90(image, -turns)))
+    )
+    assert (x, y, x + width, y + height) == pytest.approx((left, top, right, bottom), abs=2)
+
+
+def reds(image):
+    return np.ptp(image.astype(int), axis=2) > 45
+
+
 def test_many_images_are_judged_each_for_itself(tmp_path, monkeypatch):
     """Faces of several images go through the network together, whatever their number in each."""
     monkeypatch.setattr(pipeline, "IMAGES_AT_ONCE", 4)

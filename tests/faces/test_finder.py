@@ -193,7 +193,7 @@ def test_a_face_in_the_mirrored_border_is_none():
 
     assert len(FaceFinder(InBorder())(np.zeros((100, 100, 3), np.uint8))) == 1
     finder = FaceFinder(InBorder())
-    assert finder._look(np.zeros((100, 100, 3), np.uint8), 320, 0.25) == []
+    assert finder.look(np.zeros((100, 100, 3), np.uint8), 320, 0.25) == []
 
 
 # Faces

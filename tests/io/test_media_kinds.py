@@ -28,7 +28,25 @@ from aiface.io.sources import search
 CLIPS = [("mp4", "libx264"), ("m4v", "libx264"), ("mov", "libx264"), ("3gp", "libx264"), ("mkv", "libx264"),
          ("webm", "libvpx"), ("avi", "mpeg4"), ("mpg", "libx264"), ("vob", "libx264"), ("ts", "libx264"),
          ("mts", "libx264"), ("m2ts", "libx264"), ("wmv", "mpeg4"), ("flv", "libx264")]  # fmt: skip
-PICTURES = ["avif", "bmp", "gif", "jpg", "jpeg", "jpe", "jfif", "jp2", "j2k", "jpx", "png", "tif", "tiff", "webp"]
+PICTURES = [
+    "avif",
+    "bmp",
+    "gif",
+    "heic",
+    "heif",
+    "hif",
+    "jpg",
+    "jpeg",
+    "jpe",
+    "jfif",
+    "jp2",
+    "j2k",
+    "jpx",
+    "png",
+    "tif",
+    "tiff",
+    "webp",
+]
 TEXTS = {"index.ts": b"export const answer = 42\n", "index.mts": "export {}\n".encode("utf-16"), "empty.ts": b"",
          "list.ts": b"#EXTM3U\n#EXTINF:2,\n/secret.mp4\n", "Map.TS": b"BM and GIF are formats"}  # fmt: skip
 
@@ -166,7 +184,7 @@ def test_sound_is_left_out(tmp_path, suffix, audio):
 
 OTHERS = {"empty": b"", "README": b"BM and GIF are formats", "page": b"<html>", "a.pdf": b"%PDF-1.7\n\0\0",
           "a.zip": b"PK\3\4" + bytes(99), "zeros": bytes(2000), "noise.bin": bytes(range(7, 256)) * 8,
-          "photo.heic.part": bytes(4) + b"ftypheic" + bytes(9), "a.crx": b"\0\0\0\x18ftypcrx " + bytes(9)}  # fmt: skip
+          "a.crx": b"\0\0\0\x18ftypcrx " + bytes(9)}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OTHERS)

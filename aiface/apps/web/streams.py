@@ -16,6 +16,7 @@ from aiface.apps.throttle import Throttle
 from aiface.apps.web import answer_page
 from aiface.errors import AifaceError, DataError
 from aiface.faces.finder import Face, Finder
+from aiface.faces.stills import ScaledFinder
 from aiface.io.media_kinds import IMAGE
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
@@ -38,6 +39,11 @@ class Shared:
         """As the finder has it."""
         with self._lock:
             return self._finder(image)
+
+    def look(self, image: np.ndarray, side: int) -> list[Face]:
+        """As the finder has it, or nothing more where it has one scale alone."""
+        with self._lock:
+            return self._finder.look(image, side) if isinstance(self._finder, ScaledFinder) else []
 
 
 def judge(path: str | Path, finder: Finder, detector: Detector, seconds: float) -> Iterator[str]:

@@ -1,0 +1,184 @@
+import struct
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from aiface.errors import DataError
+from aiface.io.formats import depth
+from aiface.io.formats.depth import to_8_bits
+from aiface.io.images import read_image
+
+ROWS, COLUMNS = np.mgrid[:40, :50]
+GREY = (ROWS * 4 + COLUMNS) / 205  # from 0 to 1
+COLOUR = np.stack((GREY, GREY[::-1], 1 - GREY), axis=2)
+
+
+def kind_of(values, kind):
+    """Shares of 1 as another kind of numbers."""
+    if kind.startswith("float"):
+        return (values * float(kind.split(" to ")[1])).astype(kind.split()[0])
+    bits, stored = kind.split(" bits in ")
+    return (values * (2.0 ** int(bits) - 1)).astype(stored)
+
+
+WHOLE = ["10 bits in uint16", "12 bits in uint16", "14 bits in uint16", "16 bits in uint16"]
+OTHER = ["12 bits in int16", "12 bits in int32", "16 bits in uint32", "32 bits in uint32", "float32 to 1",
+         "float32 to 255", "float64 to 65535", "float32 to 0.01"]  # fmt: skip
+WAYS = [{}, {"compression": "deflate"}, {"bigtiff": True}, {"byteorder": ">"}, {"tile": (16, 16)}]
+
+
+def off(found, expected):
+    assert found.dtype == np.uint8
+    expected = expected if expected.ndim == 3 else np.repeat(expected[..., None], 3, axis=2)
+    assert found.shape == expected.shape
+    return np.abs(found.astype(int) - expected * 255).max()
+
+
+@pytest.mark.parametrize("kind", WHOLE + OTHER)
+@pytest.mark.parametrize("values", [GREY, COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_what_is_deep_is_not_dark(tmp_path, kind, values, way):
+    form = "rgb" if values.ndim == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", kind_of(values, kind), photometric=form, **way)
+    assert off(read_image(tmp_path / "a.tif"), values) <= 4  # the darkest and the brightest thousandth are cut
+
+
+def packed(values):
+    """A TIFF of 12 bits a sample, two in three bytes, as scanners write it."""
+    rows, columns, samples = values.shape
+    flat = (values * 4095).astype(int).reshape(rows, -1)
+    first, second = flat[:, ::2], flat[:, 1::2]
+    data = np.stack((first >> 4, (first & 15) << 4 | second >> 8, second & 255), axis=2).astype(np.uint8).tobytes()
+    after = 8 + 2 + 12 * 10 + 4
+    tags = [(256, columns), (257, rows), (258, after if samples > 1 else 12), (259, 1), (262, 2 if samples > 1 else 1),
+            (273, after + 6), (277, samples), (278, rows), (279, len(data)), (284, 1)]  # fmt: skip
+    wide = {256, 257, 273, 278, 279}
+    entries = [
+        struct.pack("<HHII", tag, 4 if tag in wide else 3, samples if tag == 258 else 1, value) for tag, value in tags
+    ]
+    return b"II*\0" + struct.pack("<IH", 8, 10) + b"".join(entries) + bytes(4) + struct.pack("<3H", 12, 12, 12) + data
+
+
+@pytest.mark.parametrize("values", [GREY[..., None], COLOUR], ids=["grey", "colour"])
+def test_12_bits_in_12(tmp_path, values):
+    (tmp_path / "a.tif").write_bytes(packed(values))
+    assert off(read_image(tmp_path / "a.tif"), np.broadcast_to(values, (40, 50, 3))) <= 1
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_orientation(tmp_path, orientation):
+    """As Pillow turns the same picture of 8 bits."""
+    tag = [(274, 3, 1, orientation, True)]
+    for name, values in (("deep.tif", kind_of(COLOUR, WHOLE[1])), ("plain.tif", (COLOUR * 255).astype(np.uint8))):
+        tifffile.imwrite(tmp_path / name, values, photometric="rgb", extratags=tag)
+    plain = read_image(tmp_path / "plain.tif")
+    assert off(read_image(tmp_path / "deep.tif"), plain / 255) <= 1
+
+
+def test_white_is_zero(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", kind_of(GREY, WHOLE[1]), photometric="miniswhite")
+    assert off(read_image(tmp_path / "a.tif"), 1 - GREY) <= 1
+
+
+def test_what_is_transparent_is_white(tmp_path):
+    opaque = (ROWS < 20).astype(float)
+    values = kind_of(np.dstack((COLOUR, opaque)), WHOLE[1])
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["unassalpha"])
+    assert off(read_image(tmp_path / "a.tif"), COLOUR * opaque[..., None] + 1 - opaque[..., None]) <= 1
+
+
+def test_a_png_of_12_bits_in_16(tmp_path):
+    Image.fromarray(kind_of(GREY, WHOLE[1])).save(tmp_path / "a.png")
+    assert off(read_image(tmp_path / "a.png"), GREY) <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([[0, 255]], [[0, 255]]),  # 8 bits in 16
+        ([[0, 4095] * 999 + [0, 65535]], [[0, 255] * 999 + [0, 255]]),  # a hot pixel
+        ([[100, 60_000]], [[0, 234]]),
+    ],
+)
+def test_16_bits(values, expected):
+    assert to_8_bits(np.array(values, np.uint16)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([[np.nan, 1.0, 3.0, np.inf, -np.inf]], [[0, 0, 255, 255, 0]]),
+        ([[-1000.0, 1000.0, 3000.0]], [[0, 128, 255]]),
+        ([[7.0, 7.0]], [[0, 0]]),
+        ([[np.nan, np.nan]], [[0, 0]]),
+    ],
+)
+def test_other_numbers(values, expected):
+    assert to_8_bits(np.array(values, np.float32)).tolist() == expected
+
+
+def cut(path):
+    tifffile.imwrite(path, kind_of(COLOUR, WHOLE[1]), photometric="rgb", planarconfig="contig")
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def cut_floats(path):
+    """Which Pillow doesn't know."""
+    tifffile.imwrite(path, COLOUR.astype(np.float32), photometric="rgb")
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def half_floats(path):
+    tifffile.imwrite(path, COLOUR.astype(np.float16), photometric="rgb")
+
+
+def grey_with_alpha(path):
+    values = kind_of(np.dstack((GREY, GREY)), WHOLE[1])
+    tifffile.imwrite(path, values, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"])
+
+
+def squeezed_and_damaged(path):
+    noise = np.random.default_rng(0).integers(0, 4096, (40, 50, 3), np.uint16)
+    tifffile.imwrite(path, noise, photometric="rgb", compression="deflate")
+    with tifffile.TiffFile(path) as file:
+        start = file.pages[0].dataoffsets[0]
+    data = bytearray(path.read_bytes())
+    data[start : start + 100] = b"\xff" * 100
+    path.write_bytes(data)
+
+
+def huge(path):
+    path.write_bytes(packed(COLOUR).replace(struct.pack("<I", 50), struct.pack("<I", 9_000_000), 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (cut, r"expected a whole image, found a damaged one \(.+\); replace it"),
+        (cut_floats, r"expected a whole TIFF, of \d+ bytes at least, found \d+; replace it"),
+        (
+            half_floats,
+            "found 3 floating-point numbers a pixel of 16 bits, damaged or unusual; save it with 8 or 16 bits",
+        ),
+        (grey_with_alpha, "found 2 whole numbers a pixel of 16 bits, damaged or unusual; save it"),
+        (squeezed_and_damaged, r"expected a whole image, found a damaged one \(.+\); replace it"),
+        (huge, "expected an image of at most 201 megapixels, found 9000000x40; scale it down first"),
+    ],
+)
+def test_what_cant_be_read_is_named(tmp_path, capfd, make, message):
+    make(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=message) as caught:
+        read_image(tmp_path / "a.tif")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.tif'}: expected")
+    assert "OpenCV" not in capfd.readouterr().err
+
+
+def test_what_takes_too_much_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(depth, "MOST_BYTES", 1000)
+    tifffile.imwrite(tmp_path / "a.tif", kind_of(COLOUR, WHOLE[1]), photometric="rgb")
+    with pytest.raises(
+        DataError, match=r"expected a TIFF of at most .* GB, found 50x40 pixels of 3 times 16 bits; save"
+    ):
+        read_image(tmp_path / "a.tif")
