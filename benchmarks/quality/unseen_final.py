@@ -5,7 +5,7 @@ the folds gave to sources they never saw, since for its own sources the final ne
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from aiface.models.calibration import AI_RATE, stable_until, threshold_at
 from aiface.models.card import CARD, read_card
 from aiface.models.detector import load_detector
 from aiface.paths import WEIGHTS
-from benchmarks.quality.unseen import SETS, TRIALS, Scores, blend, length_of, plain, read, thin
+from benchmarks.quality.unseen import SETS, TRIALS, Scores, Trial, blend, length_of, plain, read, thin
 from benchmarks.quality.unseen_figures import MOVING, by_clip, calibrate, figures
 
 
@@ -40,6 +40,26 @@ def shifted(network, by: float) -> None:
     """Add to a network's logits."""
     kernel, bias = network.get_layer("logit").get_weights()
     network.get_layer("logit").set_weights([kernel, bias + np.float32(by)])
+
+
+def counts(crops: CropSet) -> dict:
+    """Faces by split, source and class, as a card has them."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for row in sorted(crops.rows, key=lambda row: (row.split, row.source)):
+        by_class = found.setdefault(row.split, {}).setdefault(row.source, {})
+        by_class[NAMES[row.label]] = by_class.get(NAMES[row.label], 0) + 1
+    return found
+
+
+def summary(crops: CropSet, backbone: str, trial: Trial, start: Mapping) -> str:
+    """What the network was made from, in a sentence or two."""
+    names = ", ".join(np.unique(sets(crops)).tolist())
+    return (
+        f"{backbone}, trained on the sets {names}: parts of Kaggle's 140k Real and Fake Faces, of public sets of real and "
+        "generated portraits and of DFDC face swaps, and faces cut from public pictures and clips of 43 generators and "
+        f"30 cameras or collections; {trial.why} (the trial {trial.of or 'itself'} of benchmarks/quality/unseen.py). "
+        f"It started from an earlier detector (sha256 {start['sha256'][:8]}), which parts of the first three sets made."
+    )
 
 
 def careful(folder: Path, folds: Sequence[Scores], by: float, clips: str) -> None:
@@ -100,8 +120,9 @@ def main() -> None:
     logits = np.concatenate([both_sides(runtime, batch) for batch in test.batches()])
     metrics = {"test": card_figures(logits, test, fitted.of(moving=False)), "unseen": figures(folds)}
     if config.epochs:
-        summary = f"{config.backbone}, {recipe.why}; started from {options.start}, on all sources of five sets"
-        training = {"summary": summary, "config": asdict(config), "start": trial.start}
+        training = {"summary": summary(crops, config.backbone, trial, read_card(options.start)),
+                    "config": asdict(config), "start": trial.start, "manifest": crops.manifest(),
+                    "faces": counts(crops)}  # fmt: skip
     else:
         training = read_card(options.start)["training"]
     save_bundle(network, options.bundle, fitted, training, metrics)
