@@ -30,7 +30,7 @@ PY := .venv/bin/python
 SITE := import sysconfig; print(sysconfig.get_path("purelib"))
 
 UNSEEN ?= ../shared/data/modern ../shared/data/talking
-TRIALS ?= shipped plain half
+TRIALS ?= shipped rebuilt rebuilt-third
 
 .PHONY: unseen demo test test-extras supply evaluate ablation bench soak lint readme lock docs
 .DELETE_ON_ERROR:

@@ -21,13 +21,14 @@ from aiface.data.crop_sets import CropSet
 from aiface.data.groups import sets
 from aiface.io.files import write_csv
 from aiface.models.card import CARD, read_card
-from aiface.paths import WEIGHTS
+from aiface.paths import ROOT
 from aiface.training.config import Phase, TrainConfig
 
 SETS = ("modern", "talking")  # whose sources are left out in turn: the shipped detector never saw them
 SHARES = {"deepfake": 0.2, "faces140k": 0.1, "wild": 0.2, "modern": 0.3, "talking": 0.2}
 RELATIVES = (r"sfhq.*", r"relbias.*", r"(face|re)swapper", r"see(gfake|pretty)", r"declan.*", r"(x|emtd)flux")
 FIELDS = ("sha256", "set", "source", "clip", "label", "split", "left", "right")
+START = ROOT / "recipes" / "start"  # the default detector of 0.1.0, which saw no source of these sets
 REBUILT = "data/rebuilt"  # by python -m benchmarks.quality.rebuild CROPS data/rebuilt
 _CLIP = re.compile(r"(.+_\d{3})\d\d$")  # SOURCE_CCCFF: clip and frame
 
@@ -208,7 +209,7 @@ def main() -> None:
     parser.add_argument("crops", help="shards made by python -m aiface prepare")
     parser.add_argument("trials", nargs="+", metavar="TRIAL", help=", ".join(TRIALS))
     parser.add_argument("--runs", default="runs/unseen", type=Path)
-    parser.add_argument("--start", default=str(WEIGHTS / "mobilenet_v2"), help="a bundle, or as TrainConfig.init")
+    parser.add_argument("--start", default=str(START), help="a bundle, or as TrainConfig.init")
     parser.add_argument("--sets", nargs="+", default=SETS, help="whose sources are left out in turn")
     parser.add_argument("--folds", default=3, type=int)
     parser.add_argument("--only", type=int, nargs="*", help="these folds")

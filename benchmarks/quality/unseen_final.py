@@ -20,8 +20,7 @@ from aiface.labels import NAMES, REAL, right_answers
 from aiface.models.calibration import AI_RATE, stable_until, threshold_at
 from aiface.models.card import CARD, read_card
 from aiface.models.detector import load_detector
-from aiface.paths import WEIGHTS
-from benchmarks.quality.unseen import SETS, TRIALS, Scores, Trial, blend, length_of, plain, read, thin
+from benchmarks.quality.unseen import SETS, START, TRIALS, Scores, Trial, blend, length_of, plain, read, thin
 from benchmarks.quality.unseen_figures import MOVING, by_clip, calibrate, figures
 
 
@@ -55,10 +54,10 @@ def summary(crops: CropSet, backbone: str, trial: Trial, start: Mapping) -> str:
     """What the network was made from, in a sentence or two."""
     names = ", ".join(np.unique(sets(crops)).tolist())
     return (
-        f"{backbone}, trained on the sets {names}: parts of Kaggle's 140k Real and Fake Faces, of public sets of real and "
-        "generated portraits and of DFDC face swaps, and faces cut from public pictures and clips of 43 generators and "
-        f"30 cameras or collections; {trial.why} (the trial {trial.of or 'itself'} of benchmarks/quality/unseen.py). "
-        f"It started from an earlier detector (sha256 {start['sha256'][:8]}), which parts of the first three sets made."
+        f"{backbone}, trained on the sets {names}: parts of Kaggle's 140k Real and Fake Faces, of public sets of real "
+        "and generated portraits and of DFDC face swaps, and faces cut from public pictures and clips of 43 generators "
+        f"and 30 cameras or collections; {TRIALS[trial.of or 'plain'].why}, {trial.why} "
+        f"(benchmarks/quality/unseen.py). It started from an earlier detector (sha256 {start['sha256'][:8]}), which parts of the first three sets made."
     )
 
 
@@ -88,7 +87,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--clips", help="a folder of labelled clips, no real one of which is to be called AI")
     parser.add_argument("--runs", default="runs/unseen", type=Path)
-    parser.add_argument("--start", default=str(WEIGHTS / "mobilenet_v2"))
+    parser.add_argument("--start", default=str(START))
     parser.add_argument("--size", default=160, type=int)
     parser.add_argument("--epochs", default=2, type=int)
     parser.add_argument("--steps", default=200, type=int)

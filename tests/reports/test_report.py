@@ -126,9 +126,9 @@ def test_a_drawing_is_told_everywhere(tmp_path, astronaut, face):
     Image.fromarray(sketch).save(tmp_path / "sketch.png")
     (analysis,) = analyze([tmp_path / "sketch.png"], FakeFinder([face]), scene.detector())
     report = Report.of(analysis, scene.detector())
-    (person,) = report.json()["people"]
-    jsonschema.validate(report.json(), SCHEMA)
-    assert report.json()["reasons"] == person["reasons"] == [NOT_A_PHOTOGRAPH]
+    (person,) = report.json["people"]
+    jsonschema.validate(report.json, SCHEMA)
+    assert report.json["reasons"] == person["reasons"] == [NOT_A_PHOTOGRAPH]
     assert (person["verdict"], person["faces"]) == (Answer.INCONCLUSIVE, 1)
     assert people_lines(analysis)[0].endswith(NOT_A_PHOTOGRAPH)
     assert PLAIN[NOT_A_PHOTOGRAPH] in Page(as_html(report)).text
