@@ -199,10 +199,10 @@ PAGE = """# On generators and cameras that no training saw
 
 Written by `make unseen`. All sources of {sets} are dealt out over folds, relatives together; each fold's network
 never saw its own, starting from the detector of 0.1.0 (`shipped-0`), which saw none of them. AUC is taken within a
-fold: `macro` is the mean over left-out AI sources, each against the left-out reals of its set, `auc` of all together, `tpr` at 1
-% false positives, `clips` by the mean of a clip's looks, `learnt` by logistic regression on them. Thresholds and
-calibration of a fold are fitted on the others. deepfake, faces140k and wild are seen sets, on faces held out of
-training.
+fold: `macro` is the mean over left-out AI sources, each against the left-out reals of its set, `auc` of all together,
+`tpr` at 1 % false positives, `clips` by the mean of a clip's looks, `learnt` by logistic regression on them.
+Thresholds and calibration of a fold are fitted on the others. deepfake, faces140k and wild are seen sets, on faces
+held out of training.
 
 {table}
 

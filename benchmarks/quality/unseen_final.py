@@ -57,7 +57,8 @@ def summary(crops: CropSet, backbone: str, trial: Trial, start: Mapping) -> str:
         f"{backbone}, trained on the sets {names}: parts of Kaggle's 140k Real and Fake Faces, of public sets of real "
         "and generated portraits and of DFDC face swaps, and faces cut from public pictures and clips of 43 generators "
         f"and 30 cameras or collections; {TRIALS[trial.of or 'plain'].why}, {trial.why} "
-        f"(benchmarks/quality/unseen.py). It started from an earlier detector (sha256 {start['sha256'][:8]}), which parts of the first three sets made."
+        f"(benchmarks/quality/unseen.py). It started from an earlier detector (sha256 {start['sha256'][:8]}), "
+        "which parts of the first three sets made."
     )
 
 
