@@ -36,7 +36,7 @@ ALLOWED = {
     "Apache-2.0", "Apache 2.0", "Apache License 2.0", "Apache License, Version 2.0", "Apache Software License",
     "ISC", "ISC License (ISCL)", "MIT", "MIT License", "MIT-0", "MIT-CMU",
     "PSF-2.0", "Python Software Foundation License", "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)",
-    "GNU Library or Lesser General Public License (LGPL)",
+    "GNU Library or Lesser General Public License (LGPL)", "GNU Lesser General Public License v3 (LGPLv3)",
 }  # fmt: skip
 SAID_ELSEWHERE = {"namex": "Apache-2.0"}  # its wheel says nothing; setup.py in github.com/fchollet/namex does
 
