@@ -89,6 +89,7 @@ def test_the_tables(found, monkeypatch, tmp_path, capsys):
     names = [str(index) for index in range(2)]
     monkeypatch.setattr(photograph, "WEIGHTS", path := tmp_path / "weights.json")
     monkeypatch.setattr(photograph, "measure", lambda crop: dict.fromkeys(names, 0.0))
+    monkeypatch.setattr("aiface.faces.photograph.measure", lambda crop: dict.fromkeys(names, 0.0))
     read = photograph.load_network.__wrapped__
     monkeypatch.setattr(photograph, "load_network", cache(lambda: read(path)))
     photograph.report(found, write=True)
