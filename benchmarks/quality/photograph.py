@@ -112,9 +112,9 @@ def measure_all(crops: CropSet, of_kind: int, of_shipped: int, seed: int = 0) ->
 
 
 def fit(found: Measured, seed: int = 0) -> Network:
-    """A small network, strongly held down: more of it, or less, knows the kinds of art that it never saw worse.
+    """A small network, for which art and photographs weigh the same, and so does each kind of art.
 
-    Art and photographs weigh the same, and within each side each name, but photographs as they are like all others.
+    Photographs as they are weigh like those of all ways of shipping together.
     """
     centre, scale = found.numbers.mean(axis=0), found.numbers.std(axis=0) + 1e-6
     blank = Network(centre, scale, np.zeros((len(centre) + 1, HIDDEN)), np.zeros(HIDDEN + 1))

@@ -127,9 +127,10 @@ def test_a_drawing_is_told_everywhere(tmp_path, astronaut, face):
     detector = scene.detector(kind=Detector)
     (analysis,) = analyze([tmp_path / "sketch.png"], FakeFinder([face]), detector)
     report = Report.of(analysis, detector)
-    (person,) = report.json["people"]
-    jsonschema.validate(json.loads(json.dumps(report.json)), SCHEMA)
-    assert report.json["reasons"] == person["reasons"] == [NOT_A_PHOTOGRAPH]
+    written = json.loads(json.dumps(report.json))
+    (person,) = written["people"]
+    jsonschema.validate(written, SCHEMA)
+    assert written["reasons"] == person["reasons"] == [NOT_A_PHOTOGRAPH]
     assert (person["verdict"], person["faces"]) == (Answer.INCONCLUSIVE, 1)
     assert people_lines(analysis)[0].endswith(NOT_A_PHOTOGRAPH)
     assert PLAIN[NOT_A_PHOTOGRAPH] in Page(as_html(report)).text
