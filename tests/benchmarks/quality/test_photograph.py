@@ -50,7 +50,12 @@ def found():
     names = np.array([*SHIPPED] * 20 + [*KINDS] * 30)
     numbers = np.random.default_rng(0).normal(0, 1, (len(names), 2)) + 6 * np.isin(names, list(KINDS))[:, None]
     sources = np.array([f"camera {index % 7}" for index in range(len(names))])
-    return Measured(numbers, names, sources, np.full(len(names), "train"))
+    return Measured(numbers, names, sources, np.where(np.arange(len(names)) % 10, "train", "valid"))
+
+
+@pytest.fixture(autouse=True)
+def few_drawn(monkeypatch):
+    monkeypatch.setattr(photograph, "DRAWN", 2000)
 
 
 def test_what_lies_apart_is_told_apart(found):
@@ -95,7 +100,7 @@ def test_the_tables(found, monkeypatch, tmp_path, capsys):
     assert set(json.loads((tmp_path / "weights.json").read_text())) == {"one", "two", "hidden bias", "output"}
     printed = capsys.readouterr().out
     assert all(f"| {name} |" in printed for name in (*SHIPPED, "oil", "shapes"))
-    assert "| training | 0.00% |" in printed
+    assert [line.split(" | ")[-1] for line in printed.splitlines()[-2:]] == ["100.00% |"] * 2
 
 
 def test_no_crops(tmp_path, capsys):
