@@ -20,7 +20,6 @@ from aiface.analysis.verdict import judge_input, judge_person
 from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
-from aiface.faces.photograph import is_art
 from aiface.faces.stills import find_in_still
 from aiface.io.addresses import fetch_picture, is_web, local
 from aiface.io.animations import is_animated
@@ -123,13 +122,12 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
             analysis.error = _reason(path, error)
     crops = np.array([crop for *_, crop in found])
     scores = detector.score(crops)
-    spreads = detector.spread(crops, scores).tolist()
-    for (analysis, face, crop), score, spread in zip(found, scores, spreads, strict=True):
+    spreads, art = detector.spread(crops, scores).tolist(), detector.is_art(crops).tolist()
+    for (analysis, face, crop), score, spread, drawn in zip(found, scores, spreads, art, strict=True):
         person = Person(len(analysis.people), trail=Trail())
         person.see(replace(look_at(face, crop, 0.0), score=float(score)))
         analysis.people.append(person)
-        verdict = judge_person(person.each_look, detector.calibration, False, spread, is_art(crop))
-        analysis.verdicts.append(verdict)
+        analysis.verdicts.append(judge_person(person.each_look, detector.calibration, False, spread, drawn))
     for analysis in analyses:
         if analysis.error is None:
             analysis.verdict = judge_input(analysis.verdicts)

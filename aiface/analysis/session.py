@@ -15,7 +15,6 @@ from aiface.analysis.steady_verdict import SteadyVerdicts
 from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
-from aiface.faces.photograph import is_art
 from aiface.faces.tracking import ShotDetector, Tracker, place_changed
 from aiface.labels import Answer
 from aiface.models.detector import Detector
@@ -192,7 +191,7 @@ class Session:
         """Whether more than half of the legible faces of the person's gallery are."""
         crops = [look.crop for look in person.gallery if look.crop is not None and look.legible]
         with self.stopwatch("score"):
-            return 2 * sum(map(is_art, crops)) > len(crops)
+            return 2 * self._detector.is_art(crops).sum() > len(crops)
 
     def _spread(self, person: Person) -> float | None:
         """The median over the usable faces of the person's gallery, None if there are none."""

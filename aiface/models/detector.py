@@ -5,7 +5,7 @@ reference, and what remains where OpenVINO is missing or can't convert the netwo
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from textwrap import shorten
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aiface.errors import ModelError
+from aiface.faces.photograph import is_art
 from aiface.models import views
 from aiface.models.calibration import Calibration
 from aiface.models.card import CARD, INT8, check_file, read_card
@@ -74,6 +75,10 @@ class Detector:
             return np.zeros(0, np.float32)
         of_views = [self.calibration.probability(self.runtime(view)) for view in views.views(crops)]
         return views.spread(scores, of_views)
+
+    def is_art(self, crops: Iterable[np.ndarray]) -> np.ndarray:
+        """Which of some crops are no photographs, so that their scores say nothing: bool `(n,)`."""
+        return np.array([is_art(crop) for crop in crops], bool)
 
 
 def load_detector(folder: str | Path = DETECTOR, runtime: str = "openvino", precision: str = "f32") -> Detector:
