@@ -28,9 +28,8 @@ def fit_ratios(scores: np.ndarray, labels: np.ndarray, sources: Sequence[str] | 
         np.char.add(sources.astype(str), labels.astype(str)), return_inverse=True, return_counts=True
     )
     classes = np.array([labels[of_source == number][0] for number in range(len(names))])
-    once = np.ones(len(names))
     grid = np.unique(scores)
-    ratios = _isotonic(scores, labels, once[of_source] / sizes[of_source], grid)
+    ratios = _isotonic(scores, labels, 1 / sizes[of_source], grid)
     rng = np.random.default_rng(seed)
     drawn = [_resampled(classes, rng) for _ in range(RESAMPLES)]
     others = [_isotonic(scores, labels, times[of_source] / sizes[of_source], grid) for times in drawn]

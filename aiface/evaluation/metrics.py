@@ -79,20 +79,21 @@ def summary_table(measured: Mapping) -> str:
     return "\n".join(lines)
 
 
+# Names of sets in words
 NEVER_SEEN = {"modern": "pictures: other generators, other cameras", "talking": "talking heads in clips, by frame"}
 
 
 def unseen_table(unseen: Mapping[str, Mapping]) -> str:
     """What to expect of what the detector never saw, as a Markdown table.
 
-    unseen: a card's `metrics.unseen`, shares of left-out faces as `make unseen` measures them; nothing of other sets.
+    unseen: a card's `metrics.unseen`, by set, with shares of left-out faces as `make unseen` measures them.
     """
     head = "| never seen in training | AUC | AI faces: called AI | called real | real faces: called real | called AI |"
     keys = ("fakes called AI", "fakes called real", "reals called real", "reals called AI")
     rows = [
-        f"| {words} | {unseen[name]['auc']:.2f} | " + " | ".join(f"{unseen[name][key]:.1%}" for key in keys) + " |"
-        for name, words in NEVER_SEEN.items()
-        if name in unseen
+        f"| {NEVER_SEEN.get(name, name)} | {row['auc']:.2f} | " + " | ".join(f"{row[key]:.1%}" for key in keys) + " |"
+        for name, row in unseen.items()
+        if {"auc", *keys} <= set(row)  # not the sets that training saw, nor all together
     ]
     return "\n".join([head, "|---" * 6 + "|", *rows]) if rows else ""
 

@@ -11,7 +11,7 @@ from aiface.evaluation.figures import figures
 from aiface.evaluation.metrics import unseen_table
 from aiface.evaluation.robustness import ALL, CLEAN, PER_CLASS
 from aiface.io.files import write_json, write_text
-from aiface.models.calibration import AI_RATE, MISS_RATE
+from aiface.models.calibration import MISS_RATE, Calibration
 
 COLUMNS = {
     "auc": "AUC", "ap": "AP", "eer": "EER", "accuracy": "accuracy", "tpr_at_fpr_1": "TPR at 1 % FPR",
@@ -152,8 +152,7 @@ def _decided(row: Mapping) -> tuple[str, str]:
 
 def model_card(card: Mapping, result: Mapping) -> str:
     """MODEL_CARD.md after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
-    calibration = card["calibration"]
-    thresholds = ", ".join(f"{float(rate):.1%}: {at:.3f}" for rate, at in calibration["thresholds"].items())
+    calibration, unseen = Calibration(**card["calibration"]), _unseen(card)
     return f"""# Model card: {card["name"]}
 
 **What it is.** {card["training"]["summary"]} Input: the 256 px crop of `aiface/faces/crop.py`
@@ -163,14 +162,14 @@ def model_card(card: Mapping, result: Mapping) -> str:
 **What it is for.** Research, and a first look at a picture or clip together with other evidence. A verdict is not
 proof. Not for identifying or surveilling people, nor for decisions about a person without a human who weighs it.
 
-**How it decides.** A face's logit is the mean of its own and its mirror image's. AI from
-{calibration["thresholds"][str(AI_RATE)]:.3f} (thresholds by false-positive rate, which validation faces support with
-95 % confidence: {thresholds}); real below {calibration["real_below"]:.3f} (at most {MISS_RATE:.0%} of each set's AI
-faces lie there, as sure); between the two it says inconclusive, and also where P(AI) moves by more than
-{calibration["unstable_above"]:.3f} when the face is mirrored or re-encoded. Temperature
-{calibration["temperature"]:.3f}.
+**How it decides.** A face's logit is the mean of its own and its mirror image's. {_limits(calibration)}
+{"Both come from sources that were left out of training" if unseen else "Both come from validation faces"}, with 95 %
+confidence: at most so many of the real faces lie above, at most {MISS_RATE:.0%} of each set's AI faces below. Between
+the two it says inconclusive, and also where P(AI) moves by more than
+{calibration.unstable_above:.3f} when the face is mirrored or re-encoded. Temperature {calibration.temperature:.3f}.
+{card["training"].get("thresholds", "")}
 
-**How well.** {_unseen(card)}See [RESULTS.md](RESULTS.md), which names the command that measured it.
+**How well.** {unseen}See [RESULTS.md](RESULTS.md), which names the command that measured it.
 
 {_how_well(result)}
 
@@ -185,6 +184,19 @@ not labelled in its data: differences were not measured.
 {_counts(card["training"].get("faces", {}))}
 ```
 """
+
+
+def _limits(calibration: Calibration) -> str:
+    """From where on and below where it decides, of pictures and of clips."""
+    kinds = {"pictures": calibration.of(moving=False), "clips": calibration}
+    if calibration.stills is None:
+        kinds = {"pictures and clips": calibration}
+    return "\n".join(
+        f"In {kind} AI from {limits.ai_from:.3f} (by false-positive rate: "
+        + ", ".join(f"{float(rate):.1%}: {at:.3f}" for rate, at in limits.thresholds.items())
+        + f"), real below {limits.real_below:.3f}."
+        for kind, limits in kinds.items()
+    )
 
 
 def _unseen(card: Mapping) -> str:

@@ -21,14 +21,15 @@ from aiface.data.crop_sets import CropSet
 from aiface.data.groups import sets
 from aiface.io.files import write_csv
 from aiface.models.card import CARD, read_card
-from aiface.paths import ROOT
 from aiface.training.config import Phase, TrainConfig
 
-SETS = ("modern", "talking")  # whose sources are left out in turn: the shipped detector never saw them
+SETS = ("modern", "talking")  # whose sources are left out in turn: the start never saw them
 SHARES = {"deepfake": 0.2, "faces140k": 0.1, "wild": 0.2, "modern": 0.3, "talking": 0.2}
 RELATIVES = (r"sfhq.*", r"relbias.*", r"(face|re)swapper", r"see(gfake|pretty)", r"declan.*", r"(x|emtd)flux")
 FIELDS = ("sha256", "set", "source", "clip", "label", "split", "left", "right")
-START = ROOT / "recipes" / "start"  # the default detector of 0.1.0, which saw no source of these sets
+START = Path(
+    "recipes", "start"
+)  # from the repo's root, where this is run: the default detector of 0.1.0, which saw no source of these sets
 REBUILT = "data/rebuilt"  # by python -m benchmarks.quality.rebuild CROPS data/rebuilt
 _CLIP = re.compile(r"(.+_\d{3})\d\d$")  # SOURCE_CCCFF: clip and frame
 
@@ -186,7 +187,7 @@ def length_of(config: TrainConfig) -> str:
 
 
 TRIALS = {
-    "shipped": Trial("the detector as it is", {"phases": ()}),
+    "shipped": Trial("the start as it is", {"phases": ()}),
     "plain": Trial("groups by set alone"),
     "swaps": Trial("self-blended images as their authors make them", {"twins": {"swap": 0.25}}),
     "late": Trial("blocks from 6 on alone: what lies before learns by heart, too", {"learns_from": "block_6_expand"}),

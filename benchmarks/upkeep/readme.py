@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aiface.evaluation.metrics import summary_table, unseen_table
 from aiface.io.files import write_text
+from aiface.models.calibration import Calibration
 from aiface.paths import DETECTOR, ROOT, WEIGHTS
 
 README = ROOT / "README.md"
@@ -20,8 +21,11 @@ def figures(weights: Path = WEIGHTS) -> str:
 
 
 def _one(card: dict) -> str:
-    calibration, default = card["calibration"], card["name"] == DETECTOR.name
-    thresholds = f"AI from {calibration['thresholds']['0.01']:.2f}, real below {calibration['real_below']:.2f}"
+    calibration, default = Calibration(**card["calibration"]), card["name"] == DETECTOR.name
+    pictures = calibration.of(moving=False)
+    thresholds = f"AI from {pictures.ai_from:.2f}, real below {pictures.real_below:.2f}"
+    if calibration.stills:
+        thresholds += f" in a picture; from {calibration.ai_from:.2f} and below {calibration.real_below:.2f} in a clip"
     groups = dict(card["metrics"]["test"]["groups"])
     mean = groups.pop("auc")
     within = ", ".join(f"{name.removeprefix('auc/')} {value:.3f}" for name, value in groups.items())

@@ -112,6 +112,24 @@ def test_the_card_says_how_it_decides_and_how_well(result):
     assert "Video level, street: of 2 real clips 1 called AI" in text
 
 
+def test_the_card_tells_limits_of_pictures_and_of_clips_and_what_was_never_seen(result):
+    stills = {"thresholds": {"0.01": 0.6}, "real_below": 0.5, "ratios": []}
+    keys = ("auc", "fakes called AI", "fakes called real", "reals called real", "reals called AI")
+    unseen = {"mine": dict.fromkeys(keys, 0.25), "known": {"auc": 0.9}}
+    training = CARD["training"] | {"thresholds": "No clip was spared."}
+    calibration = CARD["calibration"] | {"stills": stills}
+    text = model_card(CARD | {"calibration": calibration, "training": training, "metrics": {"unseen": unseen}}, result)
+    assert (
+        "In pictures AI from 0.600 (by false-positive rate: 1.0%: 0.600), real below 0.500.\nIn clips AI from" in text
+    )
+    assert "| mine | 0.25 | 25.0% | 25.0% | 25.0% | 25.0% |" in text
+    assert "| known |" not in text
+    assert "sources that were left out of training" in text
+    assert "No clip was spared." in text
+    assert "In pictures and clips AI from" in model_card(CARD, result)
+    assert "Both come from validation faces" in model_card(CARD, result)
+
+
 def test_the_page_needs_no_other_file(result):
     page = results_html(result, "# Results\n\na < b\n\n| <b>x</b> | y |\n|---|---|\n| 1 | **2** |\n")
     assert page.count("data:image/png") == 3

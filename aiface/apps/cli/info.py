@@ -65,19 +65,23 @@ def _version(package: str) -> str:
 
 def _detector(folder: Path) -> dict:
     from aiface.errors import ModelError
+    from aiface.models.calibration import Calibration
     from aiface.models.card import INT8, read_card
 
     try:
         card = read_card(folder)
     except ModelError as error:
         return {"folder": str(folder), "problem": str(error)}
-    calibration = card["calibration"]
+    calibration = Calibration(**card["calibration"])
+    kinds = (
+        {"": calibration} if calibration.stills is None else {"": calibration.of(moving=False), ", clips": calibration}
+    )
     return {
         "folder": str(folder),
         "name": card["name"],
         "sha256": card["sha256"],
-        "AI from": round(calibration["thresholds"]["0.01"], 3),
-        "real below": round(calibration["real_below"], 3),
+        **{f"AI from{kind}": round(limits.ai_from, 3) for kind, limits in kinds.items()},
+        **{f"real below{kind}": round(limits.real_below, 3) for kind, limits in kinds.items()},
         "INT8 version": (folder / INT8).is_file(),
         "about": card["training"].get("summary", ""),
     }

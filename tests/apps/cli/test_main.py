@@ -23,6 +23,7 @@ from aiface.apps.notebooks.runner import read_parameters
 from aiface.data.crop_sets import CropSet
 from aiface.io.files import shown
 from aiface.models.calibration import Calibration
+from aiface.models.detector import Detector
 from aiface.paths import ROOT
 from aiface.training.devices import HOSTS
 
@@ -51,6 +52,7 @@ def bundle(tmp_path_factory):
 def finder(monkeypatch):
     found = scene.Finder()
     monkeypatch.setattr("aiface.faces.finder.load_finder", lambda folder: found)
+    monkeypatch.setattr(Detector, "is_art", scene.ByColour.is_art)  # people here are drawn
     return found
 
 

@@ -4,16 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bundles import save
 
 from aiface.data.batches import Batches
 from aiface.data.crop_sets import CropSet, _Row
 from aiface.data.groups import pools, sets
 from aiface.errors import DataError
+from aiface.evaluation.clips import Clip
 from aiface.labels import AI, REAL
+from aiface.models.calibration import logit
+from aiface.models.card import read_card
+from aiface.models.detector import load_detector
 from aiface.models.network import build, predict_logits
-from benchmarks.quality.unseen import Scores, clip_of, deal, family, fold_crops, thin
+from benchmarks.quality import unseen_final
+from benchmarks.quality.unseen import TRIALS, Scores, clip_of, deal, family, fold_crops, thin
 from benchmarks.quality.unseen_figures import auc, by_clip, calibrate, decided, ensemble, figures, source_aucs, table
-from benchmarks.quality.unseen_final import of_all_sources, shifted
+from benchmarks.quality.unseen_final import MARGIN, careful, counts, of_all_sources, shifted, summary
 
 
 def rows(name, split, kind, source, n, first=0):
@@ -265,3 +271,49 @@ def test_shifting_adds_to_the_logit():
     before = predict_logits(network, [images])
     shifted(network, 0.75)
     np.testing.assert_allclose(predict_logits(network, [images]), before + 0.75, rtol=1e-5)
+
+
+def test_the_card_counts_what_it_was_made_from(crops):
+    found = counts(crops)
+    assert sum(sum(by_class.values()) for split in found.values() for by_class in split.values()) == len(crops)
+    assert set(found) == set(crops.splits)
+    for split, sources in found.items():
+        assert set(sources) == set(crops.sources[crops.splits == split])
+
+
+def test_the_card_says_what_it_was_made_from(crops):
+    told = summary(crops, "small", TRIALS["rebuilt-third"], {"sha256": "0123456789abcdef"})
+    assert told.startswith("small, trained on the sets new, old: ")
+    assert "reconstructions by autoencoders, and two thirds of the start's weights" in told
+    assert "sha256 01234567)" in told
+
+
+@pytest.mark.parametrize("own", [0.95, 0.2], ids=["a clip of ours is the highest", "one that was left out is"])
+def test_no_real_clip_at_hand_is_called_ai(tmp_path, monkeypatch, own):
+    """Found with either finder, and with room to spare."""
+    bundle, asked = save(tmp_path / "bundle"), []
+    clips = [Clip(tmp_path / name, name, label) for name, label in (("a.mp4", REAL), ("b.mp4", AI))]
+
+    def judged(clips, finder, detector):
+        asked.append((finder, [clip.file for clip in clips]))
+        return {"rows": [{"score": own}, {"score": None}]}
+
+    monkeypatch.setattr(unseen_final, "list_clips", lambda folder: clips)
+    monkeypatch.setattr(unseen_final, "judge_clips", judged)
+    monkeypatch.setattr(unseen_final, "load_finder", lambda: "first")
+    monkeypatch.setattr(unseen_final, "Mtcnn", lambda: "net")
+    monkeypatch.setattr(unseen_final, "FaceFinder", lambda net: "second")
+    before = load_detector(bundle).calibration
+    left_out = float(logit(0.93)) * before.temperature
+    talking = scores(np.array([left_out - 1, left_out]), np.array([9.0, 9.0]), name="talking")
+    stills = scores(np.array([99.0]), np.array([99.0]))  # of which clips say nothing
+    careful(bundle, [talking, stills], 0.0, "street")
+    after = load_detector(bundle).calibration
+    assert asked == [("first", ["a.mp4"]), ("second", ["a.mp4"])]
+    assert logit(after.ai_from) == pytest.approx(logit(max(own, 0.93)) + MARGIN, abs=1e-4)
+    assert after.thresholds["0.05"] == before.thresholds["0.05"]
+    assert after.thresholds["0.001"] >= after.ai_from
+    assert (
+        "each of 2 real clips that folds left out, and of 1 of the set street"
+        in read_card(bundle)["training"]["thresholds"]
+    )
