@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import scene
@@ -41,11 +42,25 @@ def test_flaw(side, sharpness, covered, flaw):
     assert (look.flaw, look.legible) == (flaw, flaw in {None, COVERED})
 
 
-@pytest.mark.parametrize(("colour", "flaw"), [(0, COVERED), (255, COVERED), (110, COVERED), (None, None)])
-def test_a_bar_over_the_eyes(astronaut, face, colour, flaw):
+def bar(colour):
+    return lambda eyes: np.full_like(eyes, colour)
+
+
+def mosaic(eyes, block=10):
+    small = cv2.resize(eyes, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, eyes.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+
+
+@pytest.mark.parametrize(
+    ("hide", "flaw"),
+    [(bar(0), COVERED), (bar(255), COVERED), (bar(110), COVERED), (mosaic, COVERED),
+     (lambda eyes: cv2.GaussianBlur(eyes, (0, 0), 4), COVERED),
+     (lambda eyes: cv2.GaussianBlur(eyes, (0, 0), 0.5), None), (lambda eyes: eyes // 2, None),
+     (lambda eyes: eyes, None)],
+)  # fmt: skip
+def test_what_hides_the_eyes(astronaut, face, hide, flaw):
     image = astronaut.copy()
-    if colour is not None:
-        image[90:115, 180:270] = colour
+    image[90:118, 180:270] = hide(image[90:118, 180:270])
     assert look_at(face, crop_face(image, face), 0.0).flaw == flaw
 
 
