@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from aiface.errors import DataError
-from aiface.io.formats.depth import deep_tiff, read_deep, spare_bits
+from aiface.io.formats.depth import deep_tiff, is_deep_png, read_deep, read_deep_png, spare_bits
 from aiface.io.formats.heif import check_end
 from aiface.io.media_kinds import HEAD, readers
 
@@ -129,13 +129,12 @@ def read_image(path: str | Path) -> np.ndarray:
 def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
     with open(path, "rb") as opened:
         deep = deep_tiff(opened) if _is_tiff(_head(opened)) else None
+        deep_png = is_deep_png(opened)
     if deep:
         check_size(path, deep.size, "TIFF", path.stat().st_size)
         with suppress(UnidentifiedImageError), open_image(path) as image:
             image.load()  # where Pillow knows it, it finds what is damaged within, as OpenCV does not
-        found = read_deep(path, deep)
-        large = found.shape[0] * found.shape[1] > FULL_PIXELS
-        return np.asarray(Image.fromarray(found).reduce(2)) if large else found
+        return _full_or_half(read_deep(path, deep))
     with open_image(file) as image:
         check_size(path, image.size, image.format, path.stat().st_size)
         if image.format == "HEIF":
@@ -145,10 +144,19 @@ def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
         if shrink > 1:  # a JPEG then holds a quarter of its pixels from the start
             image.draft(image.mode, (-(-width // shrink), -(-height // shrink)))
         image.load()
-        found = _as_array(image, shrink if image.size == full else 1)
+        found = read_deep_png(path) if deep_png else None
+        if found is None:
+            found = _as_array(image, shrink if image.size == full else 1)
+        else:
+            found = _full_or_half(found)
         orientation = image.getexif().get(0x0112, 1)  # not before it was loaded: some readers turn it themselves
     upright = TURNED.get(orientation)
     return found if upright is None else np.ascontiguousarray(upright(found))
+
+
+def _full_or_half(image: np.ndarray) -> np.ndarray:
+    large = image.shape[0] * image.shape[1] > FULL_PIXELS
+    return np.asarray(Image.fromarray(image).reduce(2)) if large else image
 
 
 def _without_text(file: str | Path | BinaryIO) -> BinaryIO:

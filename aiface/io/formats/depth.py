@@ -14,6 +14,7 @@ RANGE = (0.1, 99.9)  # per cent of the samples: what lies beyond is a hot pixel 
 SOME = 1_000_000  # samples that tell the range
 INVERTED, GREY, RGB = 0, 1, 2  # photometric interpretations; TIFF 6.0, page 37
 SAMPLES = {1: "whole numbers", 2: "whole numbers with a sign", 3: "floating-point numbers"}  # by SampleFormat
+COLOURED = {2, 4, 6}  # a PNG's kinds but grey and palettes; PNG, third edition, section 11.2.1
 HOW = "save it with 8 or 16 bits as whole numbers, grey or RGB"
 
 
@@ -61,25 +62,43 @@ def read_deep(path: Path, tiff: DeepTiff) -> np.ndarray:
     By OpenCV: Pillow halves 16-bit colour before its range is known, and knows no deeper colour. Raises `DataError` for
     one that OpenCV can't read either, is cut short, or takes over 1.25 GB.
     """
-    import cv2  # here: the command's help needs the limits of pictures alone
-
     width, height = tiff.size
     if width * height * tiff.samples * tiff.bits > 8 * MOST_BYTES:
         found = f"{width}x{height} pixels of {tiff.samples} times {tiff.bits} bits"
         raise DataError(f"{path}: expected a TIFF of at most {MOST_BYTES / 1e9} GB, found {found}; save it with 8 bits")
     if tiff.end > (there := path.stat().st_size):  # OpenCV would take some such for whole
         raise DataError(f"{path}: expected a whole TIFF, of {tiff.end} bytes at least, found {there}; replace it")
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    image = _decoded(np.fromfile(path, np.uint8))
     if image is None or image.dtype == np.uint8 or (image.ndim == 3 and image.shape[2] not in {3, 4}):
         what = f"{tiff.samples} {SAMPLES.get(tiff.form, 'unknown samples')} a pixel of {tiff.bits} bits"
         raise DataError(f"{path}: expected a whole TIFF that can be read, found {what}, damaged or unusual; {HOW}")
     return _as_rgb(image, inverted=tiff.photometric == INVERTED)
+
+
+def is_deep_png(file: BinaryIO) -> bool:
+    """Whether an opened file is a PNG of 16 bits a sample, and not of plain grey, which Pillow reads as it is."""
+    file.seek(0)
+    head = file.read(26)
+    return head.startswith(b"\x89PNG") and len(head) == 26 and head[24] == 16 and head[25] in COLOURED
+
+
+def read_deep_png(path: Path) -> np.ndarray | None:
+    """The pixels of a PNG for which `is_deep_png` holds, as RGB uint8 `(height, width, 3)`, over white; None if not."""
+    image = _decoded(np.fromfile(path, np.uint8))
+    return None if image is None else _as_rgb(image, inverted=False)
+
+
+def _decoded(data: np.ndarray) -> np.ndarray | None:
+    """What OpenCV makes of a file's bytes, all bits kept: BGR, with alpha or grey."""
+    import cv2  # here: the command's help needs the limits of pictures alone
+
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _as_rgb(found: np.ndarray, inverted: bool) -> np.ndarray:

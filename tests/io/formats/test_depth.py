@@ -1,5 +1,7 @@
 import struct
+import zlib
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -92,6 +94,23 @@ def test_what_is_transparent_is_white(tmp_path):
 def test_a_png_of_12_bits_in_16(tmp_path):
     Image.fromarray(kind_of(GREY, WHOLE[1])).save(tmp_path / "a.png")
     assert off(read_image(tmp_path / "a.png"), GREY) <= 1
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("opaque", [None, (ROWS < 20).astype(float)], ids=["opaque", "with alpha"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_png_of_deep_colours(tmp_path, bits, opaque, orientation):
+    values = kind_of(COLOUR, f"{bits} bits in uint16")
+    expected = COLOUR
+    if opaque is not None:
+        values = np.dstack((values, (opaque * 65535).astype(np.uint16)))
+        expected = COLOUR * opaque[..., None] + 1 - opaque[..., None]
+    backwards = [2, 1, 0, 3][: values.shape[2]]
+    data = cv2.imencode(".png", np.ascontiguousarray(values[..., backwards]))[1].tobytes()
+    exif = b"eXIf" + b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    piece = struct.pack(">I", len(exif) - 4) + exif + struct.pack(">I", zlib.crc32(exif))
+    (tmp_path / "a.png").write_bytes(data[:33] + piece + data[33:])
+    assert off(read_image(tmp_path / "a.png"), np.rot90(expected, -(orientation == 6))) <= 2
 
 
 @pytest.mark.parametrize(
