@@ -103,13 +103,17 @@ def _once(items: Iterable[Item]) -> list[Item]:
     return list(first.values())
 
 
-def find(roots: Iterable[str | Path], real: Iterable[str] = (), fake: Iterable[str] = ()) -> Found:
+def named(real: Iterable[str], fake: Iterable[str]) -> dict[str, int]:
+    """More names of folders of the two classes, with their labels, as `look_through` takes them."""
+    return dict.fromkeys(real, REAL) | dict.fromkeys(fake, AI)
+
+
+def find(roots: Iterable[str | Path], names: Mapping[str, int] | None = None) -> Found:
     """What `look_through` finds in several trees. A picture that two trees hold is named once, by the first.
 
-    real, fake: more names of folders of the two classes. Raises `DataError` if there is no such folder, nothing
-    labelled in it, a split that lacks a class, or a picture that links put into both classes.
+    Raises `DataError` if there is no such folder, nothing labelled in it, a split that lacks a class, or a picture that
+    links put into both classes.
     """
-    names = dict.fromkeys(real, REAL) | dict.fromkeys(fake, AI)
     found = [_found_in(Path(root), names) for root in roots]
     items = _once(item for each in found for item in each.items)
     left_out: Counter[Path] = Counter()
@@ -118,7 +122,7 @@ def find(roots: Iterable[str | Path], real: Iterable[str] = (), fake: Iterable[s
     return Found(items, left_out, [pair for each in found for pair in each.unreadable])
 
 
-def _found_in(root: Path, names: Mapping[str, int]) -> Found:
+def _found_in(root: Path, names: Mapping[str, int] | None) -> Found:
     if not root.is_dir():
         raise DataError(f"{root}: expected a folder with real/ and fake/ below it, found no folder; check the path")
     found = look_through(root, names=names)
@@ -138,17 +142,17 @@ def left_out_lines(left_out: Counter[Path], what: str = "picture") -> list[str]:
     return [f"{folder}: {number} {what}{'s' * (number != 1)}" for folder, number in sorted(left_out.items())]
 
 
-def scan(root: str | Path) -> list[Item]:
+def scan(root: str | Path, names: Mapping[str, int] | None = None) -> list[Item]:
     """All labelled pictures below `root`, sorted by path; see `look_through`.
 
     Raises `DataError` as `find` does, and for folders that can't be opened.
     """
-    return scan_all([root])
+    return scan_all([root], names)
 
 
-def scan_all(roots: Iterable[str | Path]) -> list[Item]:
+def scan_all(roots: Iterable[str | Path], names: Mapping[str, int] | None = None) -> list[Item]:
     """Items of several trees mixed. A picture that two trees hold is named once, by the first; raises as `scan`."""
-    return opened(find(roots)).items
+    return opened(find(roots, names)).items
 
 
 def opened(found: Found) -> Found:

@@ -37,17 +37,18 @@ class Clip:
     label: int
 
 
-def list_clips(root: str | Path) -> list[Clip]:
+def list_clips(root: str | Path, names: Mapping[str, int] | None = None) -> list[Clip]:
     """The clips of a set: those that its `clips.csv` names, else those below `real/` and `fake/`; none if it has none.
 
-    Of folders named train, valid and test only `test` counts, as with pictures. Raises `DataError` for a table without
-    the columns `file` and `label`, without rows, with another label than real and ai (or fake), or 0 and 1, or
-    that names a file that is missing or named twice; and for a train or valid folder without a test folder.
+    names: other names of the two classes' folders, with their labels. Of folders named train, valid and test only
+    `test` counts, as with pictures. Raises `DataError` for a table without the columns `file` and `label`, without
+    rows, with another label than real and ai (or fake), or 0 and 1, or that names a file that is missing or named
+    twice; and for a train or valid folder without a test folder.
     """
     root = Path(root)
     if (root / TABLE).is_file():
         return _read_table(root / TABLE)
-    items = opened(look_through(root, is_clip)).items
+    items = opened(look_through(root, is_clip, names)).items
     found = [Clip(item.path, item.path.relative_to(root).as_posix(), item.label) for item in items]
     splits = [item.split for item in items]
     if any(splits) and "test" not in splits:

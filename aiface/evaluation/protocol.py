@@ -31,6 +31,7 @@ from aiface.models.detector import Detector
 
 RESAMPLES = 1000
 Progress = Callable[[Iterable], Iterable]
+Names = Mapping[str, int] | None  # of folders beside the usual ones, with their class: `aiface.data.folders.named`
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ def set_name(root: str | Path) -> str:
     return shown(f"{root.parent.name}/{root.name}" if split_of_folder(root.name) else root.name)
 
 
-def test_items(root: str | Path) -> list[Item]:
+def items_to_measure(root: str | Path, names: Names = None) -> list[Item]:
     """The items of a set to measure on: its `test` split, or all if it has no splits.
 
     Raises `DataError` if there are splits and none is `test`: nothing is measured on what was chosen on.
     """
-    items = scan(root)
+    items = scan(root, names)
     splits = {item.split for item in items}
     if splits == {""}:
         return items
@@ -82,7 +83,11 @@ def test_items(root: str | Path) -> list[Item]:
 
 
 def open_sets(
-    roots: Sequence[str | Path], folder: str | Path, new_finder: Callable[[], FaceFinder], progress: Progress = iter
+    roots: Sequence[str | Path],
+    folder: str | Path,
+    new_finder: Callable[[], FaceFinder],
+    progress: Progress = iter,
+    class_names: Names = None,
 ) -> tuple[dict[str, CropSet], dict[str, list[Clip]]]:
     """The sets of pictures, their faces cut out into shards below `folder` as in use, and the sets of clips, by name.
 
@@ -92,7 +97,7 @@ def open_sets(
     names = [set_name(root) for root in roots]
     if len(set(names)) < len(names):
         raise DataError(f"expected sets of different names, found {', '.join(names)}")
-    found = dict(zip(names, map(_contents, roots), strict=True))
+    found = {name: _contents(root, class_names) for name, root in zip(names, roots, strict=True)}
     clips = {name: clips for name, (_, clips) in found.items() if clips}
     sets = {
         name: prepare(items, Path(folder) / str(number), new_finder, progress)
@@ -102,18 +107,18 @@ def open_sets(
     return sets, clips
 
 
-def _contents(root: str | Path) -> tuple[list[Item], list[Clip]]:
+def _contents(root: str | Path, names: Names) -> tuple[list[Item], list[Clip]]:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: expected a folder with real/ and fake/ below it, found no folder; check the path")
-    clips, pictures = list_clips(root), look_through(root).items
+    clips, pictures = list_clips(root, names), look_through(root, names=names).items
     if not clips and not pictures:
         raise DataError(f"{root}: expected pictures or clips in folders real/ and fake/ (or ai/), or a {TABLE}, "
                         "found none; see data/README.md for the layout")  # fmt: skip
-    return test_items(root) if pictures else [], clips
+    return items_to_measure(root, names) if pictures else [], clips
 
 
-def left_out(roots: Iterable[str | Path]) -> Counter[Path]:
+def left_out(roots: Iterable[str | Path], names: Names = None) -> Counter[Path]:
     """Of sets to measure: the number of pictures and clips in each folder that names no class, and so is left out.
 
     What a `clips.csv` does not name was not meant to be measured. A folder that two sets hold counts once.
@@ -121,7 +126,7 @@ def left_out(roots: Iterable[str | Path]) -> Counter[Path]:
     found: Counter[Path] = Counter()
     for root in map(Path, roots):
         kinds = (is_image,) if (root / TABLE).is_file() else (is_image, is_clip)
-        found |= sum((look_through(root, wanted).left_out for wanted in kinds), Counter())
+        found |= sum((look_through(root, wanted, names).left_out for wanted in kinds), Counter())
     return found
 
 
@@ -214,9 +219,10 @@ def evaluate(
     progress: Progress = iter,
     with_curves: bool = True,
     resamples: int = RESAMPLES,
+    names: Names = None,
 ) -> dict:
     """Measure a detector on each set of pictures or clips in `roots`: `open_sets`, `measure`, `summary`."""
     with tempfile.TemporaryDirectory(prefix="aiface-") as folder:
-        sets, clips = open_sets(roots, folder, new_finder, progress)
+        sets, clips = open_sets(roots, folder, new_finder, progress, names)
         measured = measure(detector, sets, clips, new_finder, progress, with_curves, resamples)
     return summary(detector, measured, resamples)

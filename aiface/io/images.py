@@ -145,10 +145,7 @@ def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
             image.draft(image.mode, (-(-width // shrink), -(-height // shrink)))
         image.load()
         found = read_deep_png(path) if deep_png else None
-        if found is None:
-            found = _as_array(image, shrink if image.size == full else 1)
-        else:
-            found = _full_or_half(found)
+        found = _as_array(image, shrink if image.size == full else 1) if found is None else _full_or_half(found)
         orientation = image.getexif().get(0x0112, 1)  # not before it was loaded: some readers turn it themselves
     upright = TURNED.get(orientation)
     return found if upright is None else np.ascontiguousarray(upright(found))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from trees import close_folder
 
-from aiface.data.folders import Item, count, find, left_out_lines, scan, scan_all, with_validation
+from aiface.data.folders import Item, count, find, left_out_lines, named, scan, scan_all, with_validation
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
 
@@ -215,9 +215,9 @@ def test_what_is_left_out_is_counted_by_folder(tmp_path):
     root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg", "fakes/a.jpg", "fakes/b.jpg", "x/y/c.jpg", "x/notes.txt")
     found = find([root, root])
     assert left_out_lines(found.left_out) == [f"{root / 'fakes'}: 2 pictures", f"{root / 'x/y'}: 1 picture"]
-    named = find([root], real=["X"], fake=["Fakes"])
-    assert not named.left_out
-    assert [item.label for item in named.items] == [AI, AI, AI, REAL, REAL]  # b, fakes, real, x
+    all_found = find([root], named(["X"], ["Fakes"]))
+    assert not all_found.left_out
+    assert [item.label for item in all_found.items] == [AI, AI, AI, REAL, REAL]  # b, fakes, real, x
 
 
 def test_a_missing_class_names_what_was_left_out(tmp_path):

@@ -8,12 +8,19 @@ from scene import HEIGHT, RED, WIDTH, picture
 from sklearn.metrics import roc_auc_score
 
 from aiface.data.crop_sets import CropSet, prepare
-from aiface.data.folders import scan
+from aiface.data.folders import named, scan
 from aiface.errors import DataError
 from aiface.evaluation.metrics import decisions
-from aiface.evaluation.protocol import evaluate, open_sets, pooled, score_set, set_figures, set_name, test_items
-
-test_items.__test__ = False  # a function of the package, not a test
+from aiface.evaluation.protocol import (
+    evaluate,
+    items_to_measure,
+    left_out,
+    open_sets,
+    pooled,
+    score_set,
+    set_figures,
+    set_name,
+)
 
 
 @pytest.fixture
@@ -30,11 +37,11 @@ def test_a_set_is_named_by_its_folder(tmp_path, path, name):
 
 def test_only_a_test_split_is_measured(make_tree, tmp_path):
     root = make_tree(tmp_path / "all", count=2)
-    assert {item.split for item in test_items(root)} == {"test"}
-    assert len(test_items(root / "train")) == 4  # a folder that is named as such is what was asked for
+    assert {item.split for item in items_to_measure(root)} == {"test"}
+    assert len(items_to_measure(root / "train")) == 4  # a folder that is named as such is what was asked for
     (root / "test").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="expected a test split"):
-        test_items(root)
+        items_to_measure(root)
 
 
 # Opening
@@ -80,6 +87,20 @@ def test_a_root_is_what_it_holds(tmp_path, fake_finder, contents, kinds):
     assert [kind for kind, found in (("pictures", sets), ("clips", clips)) if "root" in found] == kinds
     assert [len(crops) for crops in sets.values()] == [2] * len(sets)
     assert [len(found) for found in clips.values()] == [1] * len(clips)
+
+
+def test_folders_of_other_names(tmp_path, fake_finder):
+    root = tmp_path / "root"
+    root.mkdir()
+    add_pictures(root)
+    add_clips(root)
+    for old, new in (("real", "cameras"), ("fake", "made")):
+        (root / old).rename(root / new)
+    assert left_out([root]).total() == 3
+    names = named(["Cameras"], ["made"])
+    assert not left_out([root], names)
+    sets, clips = open_sets([root], tmp_path / "crops", lambda: fake_finder, class_names=names)
+    assert (len(sets["root"]), len(clips["root"])) == (2, 1)
 
 
 def missing(root):

@@ -4,7 +4,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
                           help="a folder with pictures or clips below real/ and fake/ (of splits, the test split), or "
                           "with a clips.csv (file, label); one that holds both is measured as both; other folders are "
                           "left out, listed and counted")  # fmt: skip
+    _add_names(evaluate)
     evaluate.add_argument("--out", metavar="FOLDER", help="write RESULTS.md, MODEL_CARD.md, an HTML page and JSON here")
     evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
     evaluate.add_argument("--resamples", type=int, default=1000, metavar="N", help="bootstrap draws (default 1000)")
@@ -83,11 +84,11 @@ def _prepare(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from aiface.data.crop_sets import prepare
-    from aiface.data.folders import count, find, with_validation
+    from aiface.data.folders import count, find, named, with_validation
     from aiface.faces.finder import load_finder
     from aiface.io.files import shown
 
-    found = find(options.data, options.real, options.fake)
+    found = find(options.data, named(options.real, options.fake))
     items = with_validation(found.items, options.valid, options.valid_sources)
     print(shown(json.dumps(count(items), indent=2, ensure_ascii=False)))
     _tell_left_out(found)
@@ -119,9 +120,9 @@ def _audit(options: argparse.Namespace) -> int:
 
     from aiface.audit.audit import audit
     from aiface.audit.report import to_json, to_text, write
-    from aiface.data.folders import find
+    from aiface.data.folders import find, named
 
-    data = find(options.data, options.real, options.fake)
+    data = find(options.data, named(options.real, options.fake))
     items = data.items
     _tell_left_out(data)
     found = audit(items, lambda rows: tqdm(rows, total=len(items), unit="picture", disable=None))
@@ -146,19 +147,21 @@ def _train(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from aiface.data.folders import named
     from aiface.evaluation.protocol import evaluate
     from aiface.evaluation.report import COMMAND, results_markdown, write
     from aiface.faces.finder import load_finder
     from aiface.io.files import json_line
     from aiface.models.detector import load_detector
 
-    detector = load_detector(options.detector)
-    _tell_unmeasured(options.data)
+    detector, names = load_detector(options.detector), named(options.real, options.fake)
+    _tell_unmeasured(options.data, names)
     result = evaluate(
         detector, options.data, lambda: load_finder(options.weights), lambda steps: tqdm(steps, disable=None),
-        not options.no_curves, max(2, options.resamples),
+        not options.no_curves, max(2, options.resamples), names,
     )  # fmt: skip
-    command = shlex.join([*COMMAND.split(), options.detector, *options.data])
+    given = [f"--{kind}={name}" for kind in ("real", "fake") for name in getattr(options, kind)]
+    command = shlex.join([*COMMAND.split(), options.detector, *options.data, *given])
     if options.out:
         for path in write(result, detector.card, options.out, command):
             print(f"aiface: wrote {path}", file=sys.stderr)
@@ -166,15 +169,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tell_unmeasured(roots: Sequence[str]) -> None:
+def _tell_unmeasured(roots: Sequence[str], names: Mapping[str, int]) -> None:
     """Every folder of sets that is left out, with its pictures and clips, on standard error."""
     from aiface.data.folders import left_out_lines
     from aiface.evaluation.protocol import left_out
 
-    found = left_out(roots)
+    found = left_out(roots, names)
     lines = [f"left out, {NO_CLASS}: {line}" for line in left_out_lines(found, "file")]
     if lines:
-        lines.append(f"left out in all, {NO_CLASS}: {found.total()} files; rename it to real or fake to measure them")
+        lines.append(f"left out in all, {NO_CLASS}: {found.total()} files; name it by --real or --fake")
     for line in lines:
         print(f"aiface: {line}", file=sys.stderr)
 
