@@ -1,10 +1,11 @@
 """Which places of a crop spoke for AI: Grad-CAM, in the closed form that it takes on this package's networks.
 
-Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) weighs the last feature maps by the gradient of the logit, averaged
-over places. Here the features are averaged over places and one dense layer makes the logit of the means (dropout does
-nothing at inference), so these gradients are the layer's weights over the number of places, whatever the picture:
-the class activation map of Zhou et al. 2016 (arXiv:1512.04150), which Selvaraju et al. prove Grad-CAM to generalise
-(section 3.1). It takes one forward pass and no gradient, on each of Keras's backends.
+Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) weighs feature maps by the gradient of the logit, averaged over
+places. Here the maps are averaged over places and dense layers make the logit of the means (dropout does nothing at
+inference). With one such layer these gradients are its weights over the number of places, whatever the picture: the
+class activation map of Zhou et al. 2016 (arXiv:1512.04150), which Selvaraju et al. prove Grad-CAM to generalise
+(section 3.1). With a hidden layer of ReLUs they are those of the units that answer to this picture. Either takes one
+forward pass and no automatic gradient, on each of Keras's backends.
 
 A map shows where the network looked, in cells of 32 pixels. It is no proof that something is wrong there.
 """
@@ -25,6 +26,8 @@ from aiface.faces.finder import Face
 if TYPE_CHECKING:
     from aiface.models.keras_import import keras
 
+Head = list[tuple[np.ndarray, np.ndarray]]  # kernel and bias of each dense layer, the last of one logit
+
 FAINT = 2.0  # logits: a map whose strongest cell has less stays darker than 1, so that a face read as real stays dark
 STRENGTH = 0.6  # how much of a pixel the hottest colour covers: the face stays to be seen
 INNER_SHARE = pi * HALF_AXES[0] * HALF_AXES[1]  # of a crop's area: what `share_inside_face` gives for an even map
@@ -33,11 +36,11 @@ INNER_SHARE = pi * HALF_AXES[0] * HALF_AXES[1]  # of a crop's area: what `share_
 def class_activation(network: "keras.Model", crops: np.ndarray) -> np.ndarray:
     """What each place adds to the logit of AI: float32 `(n, 8, 8)` of uint8 RGB crops `(n, 256, 256, 3)`.
 
-    In logits: a crop's mean over its cells, plus the bias of the network's last layer, is its logit. So a cell of 3 is
-    one that would make a logit of 3 if all the crop looked like it. Raises `ModelError` unless the network ends in
-    global average pooling and one dense, linear logit.
+    In logits: a crop's mean over its cells, plus what biases add for it, is its logit. So a cell
+    of 3 is one that would make a logit of 3 if all the crop looked like it. Raises `ModelError` unless the network
+    ends in global average pooling and dense layers, of ReLUs but for one linear logit.
     """
-    return _features(_kept(network), crops) @ _kernel(network)
+    return _activation(_features(_kept(network), crops), _head(network))
 
 
 def heat_map(network: "keras.Model", crops: np.ndarray) -> np.ndarray:
@@ -60,23 +63,49 @@ def _features(model: "keras.Model", crops: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(model.predict_on_batch(crop[None]), np.float32) for crop in crops])
 
 
-def _kernel(network: "keras.Model") -> np.ndarray:
-    return np.asarray(network.layers[-1].get_weights()[0], np.float32)[:, 0]
+def _activation(maps: np.ndarray, head: Head) -> np.ndarray:
+    """Maps `(n, rows, columns, channels)` weighed by the gradients of the logits that a head makes of their means."""
+    return np.einsum("nrsc,nc->nrs", maps, _gradients(head, maps.mean(axis=(1, 2))))
+
+
+def _gradients(head: Head, means: np.ndarray) -> np.ndarray:
+    """The gradients of the logits by the means `(n, channels)` that they are made of, in that shape."""
+    *hidden, (last, _) = head
+    answering = []
+    for kernel, bias in hidden:
+        means = np.maximum(means @ kernel + bias, 0)
+        answering.append(means > 0)
+    found = np.repeat(last.T, len(means), axis=0)
+    for (kernel, _), answers in zip(hidden[::-1], answering[::-1], strict=True):
+        found = (found * answers) @ kernel.T
+    return found
+
+
+def _head(network: "keras.Model") -> Head:
+    """The kernels and biases behind a network's pooling."""
+    from aiface.models.keras_import import keras
+
+    layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.Dropout)]
+    places = [n for n, layer in enumerate(layers) if isinstance(layer, keras.layers.GlobalAveragePooling2D)]
+    head = layers[places[-1] + 1 :] if places else layers[-1:]
+    kinds = [layer.activation if isinstance(layer, keras.layers.Dense) else None for layer in head]
+    relus = [keras.activations.relu] * (len(head) - 1)
+    if not places or kinds != [*relus, keras.activations.linear] or head[-1].units != 1:
+        raise ModelError(
+            f"{network.name}: expected a network that ends in global average pooling and one linear logit, "
+            f"with ReLUs between them at most, found {', '.join(layer.name for layer in layers[-2:])}; "
+            "a map can't be drawn for it"
+        )
+    return [tuple(np.asarray(array, np.float32) for array in layer.get_weights()) for layer in head]
 
 
 def _feature_model(network: "keras.Model") -> "keras.Model":
     """The part of a network up to its pooling."""
     from aiface.models.keras_import import keras
 
-    layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.Dropout)]
-    pool, head = layers[-2:]
-    linear = isinstance(head, keras.layers.Dense) and head.activation is keras.activations.linear and head.units == 1
-    if not linear or not isinstance(pool, keras.layers.GlobalAveragePooling2D):
-        raise ModelError(
-            f"{network.name}: expected a network that ends in global average pooling and one linear logit, "
-            f"found {pool.name} and {head.name}; a map can't be drawn for it"
-        )
-    return keras.Model(network.input, pool.input)
+    _head(network)
+    pools = [layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D)]
+    return keras.Model(network.input, pools[-1].input)
 
 
 _kept = lru_cache(maxsize=2)(_feature_model)  # compiled once for a network, not once for a picture

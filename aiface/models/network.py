@@ -6,7 +6,7 @@ one is the commonest way to ruin a detector. Input is RGB uint8, output the logi
 
 import json
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,12 @@ from aiface.models.vetting import network_fault, vet_weights
 from aiface.paths import WEIGHTS
 
 FROM_SCRATCH = "from-scratch"
+LEVELS = (
+    "block_6_project",
+    "block_10_project",
+    "block_13_project",
+)  # of MobileNetV2: cells of 16 pixels, 32 channels...
+GRID = 8  # cells along a side of the maps that are pooled
 HASH_MARK = "#sha256="  # between a file's name and its hash, as in pip's addresses
 
 
@@ -84,6 +90,57 @@ def _graph(name: str, kind: Backbone, size: int, dropout: float) -> keras.Model:
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     logit = keras.layers.Dense(1, dtype="float32", name="logit")(x)
     return keras.Model(image, logit, name=name)
+
+
+def read_levels(
+    towers: Mapping[str, keras.Model], usual: np.ndarray | None = None, levels: Sequence[str] = LEVELS
+) -> keras.Model:
+    """What networks see early on, as one flat graph: crops as `build` has it in, float32 `(n, channels)` out.
+
+    towers: networks of `build`'s graph, by a name for each. levels: layers of theirs whose maps are read, each channel
+    by its mean over places, and by the mean of what lies above its usual value, which tells how it varies. usual: the
+    output of such a graph, its mean over many crops; without it 0 is what is usual.
+    """
+    image = keras.Input((CROP_SIZE, CROP_SIZE, 3), dtype="uint8", name="image")
+    cells, place = [], 0
+    for name, network in towers.items():
+        for level, maps in zip(levels, _tower(network, image, name, levels), strict=True):
+            channels = maps.shape[-1]
+            mean = np.zeros(channels, np.float32) if usual is None else usual[place : place + channels]
+            cells.append(_cells(maps, f"{name}_{level}", mean))
+            place += 2 * channels
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(keras.layers.Concatenate(name="levels")(cells))
+    return keras.Model(image, pooled, name="levels")
+
+
+def _tower(network: keras.Model, image: keras.KerasTensor, name: str, levels: Sequence[str]) -> list[keras.KerasTensor]:
+    """A network's maps at some levels, of `image`: its layers copied, with names of their own."""
+
+    def renamed(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(layer.get_config() | {"name": f"{name}_{layer.name}"})
+
+    part = keras.Model(network.input, [network.get_layer(level).output for level in levels])
+    copy = keras.models.clone_model(part, input_tensors=image, clone_function=renamed)
+    copy.set_weights(part.get_weights())
+    return copy.outputs
+
+
+def _cells(maps: keras.KerasTensor, name: str, mean: np.ndarray) -> keras.KerasTensor:
+    """Maps `(n, s, s, c)` as `(n, 8, 8, 2c)`: less their `mean`, and what of that is above 0."""
+    shift = keras.layers.Normalization(mean=mean.tolist(), variance=[1.0] * len(mean), name=f"{name}_shifted")
+    shifted = shift(maps)
+    both = keras.layers.Concatenate(name=f"{name}_both")([shifted, keras.layers.ReLU(name=f"{name}_above")(shifted)])
+    return keras.layers.AveragePooling2D(maps.shape[1] // GRID, name=f"{name}_cells")(both)
+
+
+def with_head(seen: keras.Model, head: Sequence[np.ndarray], name: str) -> keras.Model:
+    """A detector of what `read_levels` sees and one hidden layer. head: kernel and bias of that, and of the logit."""
+    (_, hidden), *_ = (array.shape for array in head)
+    x = keras.layers.Dense(hidden, "relu", dtype="float32", name="hidden")(seen.output)
+    model = keras.Model(seen.input, keras.layers.Dense(1, dtype="float32", name="logit")(x), name=name)
+    model.get_layer("hidden").set_weights(head[:2])
+    model.get_layer("logit").set_weights(head[2:])
+    return model
 
 
 def _backbone(name: str) -> Backbone:

@@ -22,7 +22,7 @@ from aiface.labels import NAMES, REAL, right_answers
 from aiface.models.calibration import AI_RATE, expit, logit, stable_until, threshold_at
 from aiface.models.card import CARD, read_card
 from aiface.models.detector import load_detector
-from benchmarks.quality.unseen import SETS, START, TRIALS, Scores, Trial, blend, length_of, plain, read, thin
+from benchmarks.quality.unseen import SETS, START, TRIALS, Scores, blend, length_of, plain, read, thin
 from benchmarks.quality.unseen_figures import MOVING, by_clip, calibrate, figures
 
 MARGIN = 0.25  # in logits of P(AI): three times as much as the other finder moves the highest real clip
@@ -54,14 +54,13 @@ def counts(crops: CropSet) -> dict:
     return found
 
 
-def summary(crops: CropSet, backbone: str, trial: Trial, start: Mapping) -> str:
+def summary(crops: CropSet, backbone: str, how: str, start: Mapping) -> str:
     """What the network was made from, in a sentence or two."""
     names = ", ".join(np.unique(sets(crops)).tolist())
     return (
         f"{backbone}, trained on the sets {names}: parts of Kaggle's 140k Real and Fake Faces, of public sets of real "
         "and generated portraits and of DFDC face swaps, and faces cut from public pictures and clips of 43 generators "
-        f"and 30 cameras or collections; {TRIALS[trial.of or 'plain'].why}, {trial.why} "
-        f"(benchmarks/quality/unseen.py). It started from an earlier detector (sha256 {start['sha256'][:8]}), "
+        f"and 30 cameras or collections; {how}. It started from an earlier detector (sha256 {start['sha256'][:8]}), "
         "which parts of the first three sets made."
     )
 
@@ -90,34 +89,20 @@ def careful(folder: Path, folds: Sequence[Scores], by: float, clips: str) -> Non
     write_json(folder / CARD, card)
 
 
-def main() -> None:
-    """Train, calibrate, measure on the old test splits, and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("crops")
-    parser.add_argument("trial", help="a trial whose folds are scored")
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--clips", help="a folder of labelled clips, no real one of which is to be called AI")
-    parser.add_argument("--runs", default="runs/unseen", type=Path)
-    parser.add_argument("--start", default=str(START))
-    parser.add_argument("--size", default=160, type=int)
-    parser.add_argument("--epochs", default=2, type=int)
-    parser.add_argument("--steps", default=200, type=int)
-    options = parser.parse_args()
+def ship(
+    network, crops: CropSet, folds: Sequence[Scores], training: Mapping, bundle: Path, clips: str | None = None
+) -> None:
+    """Calibrate a network by what folds gave to sources they never saw, measure it on the old test splits, save it.
+
+    It is shifted and rounded on the way. clips: a folder of labelled clips, no real one of which is to be called AI.
+    """
     from aiface.models.bundle import round_to_half, save_bundle
     from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
     from aiface.models.views import both_sides, measured, spread
     from aiface.training.recalibrate import card_figures
-    from aiface.training.trainer import train
 
-    crops, trial = CropSet(options.crops), TRIALS[options.trial]
-    recipe = TRIALS[trial.of] if trial.of else trial
-    config = replace(plain(options.start, options.size, options.epochs, options.steps), **recipe.options)
-    length = length_of(config)
-    folds = [read(path) for path in sorted((options.runs / f"{options.trial}-{length}").glob("fold-*/scores.csv"))]
-    run = options.runs / f"{trial.of or options.trial}-{length}" / "all"
-    network, _ = train(config, thin(of_all_sources(crops, SETS), 8), run, verbose=2)
-    blend(network, config, trial.start)
-    fitted, by = calibrate([scores.where(scores.unseen) for scores in folds])
+    unseen = [scores.where(scores.unseen) for scores in folds]
+    fitted, by = calibrate(unseen)
     shifted(network, by)
     round_to_half(network)
     runtime = OpenVinoRuntime(unpack(convert(network)), "f32")
@@ -129,16 +114,40 @@ def main() -> None:
     test = crops.split("test")
     logits = np.concatenate([both_sides(runtime, batch) for batch in test.batches()])
     metrics = {"test": card_figures(logits, test, fitted.of(moving=False)), "unseen": figures(folds)}
-    if config.epochs:
-        training = {"summary": summary(crops, config.backbone, trial, read_card(options.start)),
-                    "config": asdict(config), "start": trial.start, "manifest": crops.manifest(),
-                    "faces": counts(crops)}  # fmt: skip
-    else:
-        training = read_card(options.start)["training"]
-    save_bundle(network, options.bundle, fitted, training, metrics)
-    if options.clips:
-        careful(options.bundle, [scores.where(scores.unseen) for scores in folds], by, options.clips)
-    print(read_card(options.bundle)["calibration"], metrics, sep="\n")
+    save_bundle(network, bundle, fitted, training, metrics)
+    if clips:
+        careful(bundle, unseen, by, clips)
+    print(read_card(bundle)["calibration"], metrics, sep="\n")
+
+
+def main() -> None:
+    """Train, and ship."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("crops")
+    parser.add_argument("trial", help="a trial whose folds are scored")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--clips", help="a folder of labelled clips, no real one of which is to be called AI")
+    parser.add_argument("--runs", default="runs/unseen", type=Path)
+    parser.add_argument("--start", default=str(START))
+    parser.add_argument("--size", default=160, type=int)
+    parser.add_argument("--epochs", default=2, type=int)
+    parser.add_argument("--steps", default=200, type=int)
+    options = parser.parse_args()
+    from aiface.training.trainer import train
+
+    crops, trial = CropSet(options.crops), TRIALS[options.trial]
+    recipe = TRIALS[trial.of] if trial.of else trial
+    config = replace(plain(options.start, options.size, options.epochs, options.steps), **recipe.options)
+    length = length_of(config)
+    folds = [read(path) for path in sorted((options.runs / f"{options.trial}-{length}").glob("fold-*/scores.csv"))]
+    run = options.runs / f"{trial.of or options.trial}-{length}" / "all"
+    network, _ = train(config, thin(of_all_sources(crops, SETS), 8), run, verbose=2)
+    blend(network, config, trial.start)
+    start = read_card(options.start)
+    how = f"{TRIALS[trial.of or 'plain'].why}, {trial.why} (benchmarks/quality/unseen.py)"
+    training = {"summary": summary(crops, config.backbone, how, start), "config": asdict(config), "start": trial.start,
+                "manifest": crops.manifest(), "faces": counts(crops)}  # fmt: skip
+    ship(network, crops, folds, training if config.epochs else start["training"], options.bundle, options.clips)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from aiface.models.grad_cam import _feature_model, _features, _kernel
+from aiface.models.grad_cam import _activation, _feature_model, _features, _head
 from aiface.models.keras_import import keras
 
 HEADS = 16  # random heads that `sanity` averages over
@@ -29,11 +29,13 @@ def sanity(network: keras.Model, crops: np.ndarray, seed: int = 0) -> Sanity:
     no layer goes silent. The network given stays as it is. Raises `ModelError` as `class_activation` does.
     """
     rng = np.random.default_rng(seed)
-    features, kernel = _features(_feature_model(network), crops), _kernel(network)
-    maps = features @ kernel
-    heads = [rank_correlation(maps, features @ rng.permutation(kernel)) for _ in range(HEADS)]
+    features, (*hidden, (last, bias)) = _features(_feature_model(network), crops), _head(network)
+    maps = _activation(features, [*hidden, (last, bias)])
+    heads = [
+        rank_correlation(maps, _activation(features, [*hidden, (rng.permutation(last), bias)])) for _ in range(HEADS)
+    ]
     other = _shuffled(network, rng)
-    others = _features(_feature_model(other), crops) @ _kernel(other)
+    others = _activation(_features(_feature_model(other), crops), _head(other))
     return Sanity(float(np.mean(heads)), rank_correlation(maps, others))
 
 

@@ -3,11 +3,13 @@ import functools
 import h5py
 import numpy as np
 import pytest
+from bundles import CALIBRATION
 
 from aiface.errors import ModelError
 from aiface.faces.crop import CROP_SIZE
 from aiface.io.files import sha256
 from aiface.models import network
+from aiface.models.bundle import load_network, save_bundle
 from aiface.models.keras_import import keras
 from aiface.models.network import (
     BACKBONES,
@@ -16,7 +18,9 @@ from aiface.models.network import (
     build,
     initialise,
     predict_logits,
+    read_levels,
     set_trainable,
+    with_head,
 )
 from benchmarks.soak.archives import NETWORKS, write_zip
 
@@ -395,3 +399,53 @@ def test_batching_does_not_change_a_logit(models, images):
     one_by_one = predict_logits(model, images[:, None])
     assert len(np.unique(one_by_one)) == 3
     np.testing.assert_allclose(predict_logits(model, [images[:2], images[2:]]), one_by_one, rtol=1e-4, atol=1e-4)
+
+
+# What networks see early on
+
+
+@pytest.fixture(scope="module")
+def seen():
+    keras.utils.set_random_seed(1)
+    towers = {"one": build("mobilenet_v2"), "other": build("mobilenet_v2")}
+    usual = np.linspace(-1, 1, 1280, dtype=np.float32)
+    return towers, usual, read_levels(towers, usual)
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return np.random.default_rng(0).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+
+
+def test_levels_are_means_and_what_lies_above(seen, crops):
+    towers, usual, both = seen
+    found, place = np.asarray(both.predict_on_batch(crops)), 0
+    assert found.shape == (2, 1280)
+    for tower in towers.values():
+        for level in network.LEVELS:
+            maps = np.asarray(keras.Model(tower.input, tower.get_layer(level).output).predict_on_batch(crops))
+            channels = maps.shape[-1]
+            shifted = maps - usual[place : place + channels]
+            expected = np.concatenate((shifted, np.maximum(shifted, 0)), axis=-1).mean(axis=(1, 2))
+            np.testing.assert_allclose(found[:, place : place + 2 * channels], expected, atol=1e-4)
+            place += 2 * channels
+
+
+def test_without_what_is_usual_it_is_zero(seen, crops):
+    towers, usual, both = seen
+    plain = np.asarray(read_levels(towers).predict_on_batch(crops))
+    np.testing.assert_allclose(plain[:, :64] - usual[:64], np.asarray(both.predict_on_batch(crops))[:, :64], atol=1e-4)
+
+
+def test_a_head_makes_a_detector(seen, crops, tmp_path):
+    *_, both = seen
+    rng = np.random.default_rng(2)
+    head = [np.float32(rng.normal(size=shape)) for shape in ((1280, 3), (3,), (3, 1), (1,))]
+    detector = with_head(both, head, "small")
+    means = np.asarray(both.predict_on_batch(crops))
+    expected = (np.maximum(means @ head[0] + head[1], 0) @ head[2] + head[3])[:, 0]
+    np.testing.assert_allclose(logits(detector, crops)[:, 0], expected, rtol=1e-4, atol=1e-3)
+    save_bundle(detector, tmp_path, CALIBRATION, {}, {})
+    loaded = load_network(tmp_path)  # what is saved may be loaded, its weights rounded
+    np.testing.assert_allclose(logits(loaded, crops)[:, 0], expected, rtol=0.02, atol=0.05)
+    test_one_flat_graph(loaded)
