@@ -3,7 +3,7 @@
 # make evaluate [DATA="..."] [CLIPS=...]  docs/measured/RESULTS.md and docs/measured/MODEL_CARD.md anew, from the default detector on
 #                              these sets of pictures and clips, and the bars that it has to clear; then the same of
 #                              the other one in docs/measured/densenet121, without curves
-# make unseen [TRIALS="plain late"]  docs/measured/UNSEEN.md anew: recipes on sources left out of training; resumable
+# make unseen [TRIALS="shipped late"]  docs/measured/UNSEEN.md anew: recipes on sources left out of training; resumable
 # make ablation [DATA="..."]   docs/measured/ABLATION.md anew: what each step of the recipe buys, in short trainings
 # make bench [MINUTES=60]      docs/measured/BENCHMARKS.md anew: speed, memory, live; MINUTES is the long clip's length
 # make soak [ONLY="images ..."]  hours of damaged files, kills and endless streams: docs/measured/RELIABILITY.md anew
@@ -30,7 +30,7 @@ PY := .venv/bin/python
 SITE := import sysconfig; print(sysconfig.get_path("purelib"))
 
 UNSEEN ?= ../shared/data/modern ../shared/data/talking
-TRIALS ?= shipped rebuilt rebuilt-third
+TRIALS ?= shipped
 
 .PHONY: unseen demo test test-extras supply evaluate ablation bench soak lint readme lock docs
 .DELETE_ON_ERROR:
@@ -53,8 +53,10 @@ evaluate: .venv/done
 
 unseen: .venv/done
 	$(PY) -m aiface prepare $(DATA) $(UNSEEN) data/crops-five
-	$(PY) -m benchmarks.quality.rebuild data/crops-five data/rebuilt
+	$(if $(findstring rebuilt,$(TRIALS)),$(PY) -m benchmarks.quality.rebuild data/crops-five data/rebuilt)
 	$(PY) -m benchmarks.quality.unseen data/crops-five $(TRIALS)
+	$(PY) -m benchmarks.frozen.features data/crops-five data/seen
+	$(PY) -m benchmarks.frozen.heads data/crops-five data/seen
 	$(PY) -m benchmarks.quality.unseen_figures runs/unseen/* --out $(DOCS)
 
 ablation: .venv/done

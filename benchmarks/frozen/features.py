@@ -103,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crops")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--copies", default=4, type=int)
+    parser.add_argument("--copies", default=2, type=int, help="of each crop, the first as it is")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     crops = CropSet(options.crops)

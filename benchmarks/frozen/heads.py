@@ -35,7 +35,7 @@ class Recipe:
     hidden: int = 64
     decay: float = 3.0
     draws: int = 30_000
-    epochs: int = 12
+    epochs: int = 24
     networks: int = 5
 
 

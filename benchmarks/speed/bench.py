@@ -39,7 +39,8 @@ def bench(folder: Path, clips: Path | None, crops: CropSet | None, minutes: floa
         scratch = Path(scratch)
         copy = int8_version(folder, crops, scratch)
         int8 = load_detector(copy, precision="int8") if copy else None
-        for backbone in sorted(BACKBONES, key=lambda name: name != detector.card["backbone"]):
+        ours = detector.card["backbone"]
+        for backbone in (ours, *(name for name in BACKBONES if name != ours)):
             part(f"scoring, {backbone}", scoring(detector, backbone, int8))
         if copy:
             part("INT8", int8_loss(copy, crops))
