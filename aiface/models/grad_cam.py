@@ -96,7 +96,8 @@ def _head(network: "keras.Model") -> Head:
             f"with ReLUs between them at most, found {', '.join(layer.name for layer in layers[-2:])}; "
             "a map can't be drawn for it"
         )
-    return [tuple(np.asarray(array, np.float32) for array in layer.get_weights()) for layer in head]
+    arrays = (layer.get_weights() for layer in head)
+    return [(np.asarray(kernel, np.float32), np.asarray(bias, np.float32)) for kernel, bias in arrays]
 
 
 def _feature_model(network: "keras.Model") -> "keras.Model":
