@@ -71,7 +71,7 @@ def _mark(box: Box, size: tuple[float, float], words: str, answer: Answer) -> st
     (left, top), (width, height) = 100 * start, 100 * (end - start)
     place = f"left: {left:.2f}%; top: {top:.2f}%; width: {width:.2f}%; height: {height:.2f}%"
     above = "" if top > 10 else "below" if top + height < 90 else "within"
-    side = f"{above} {'left' if left + width > 75 else ''}".strip()
+    side = f"{above} {'left' if left + width / 2 > 50 else ''}".strip()
     return f'<span class="mark mark-{answer}" style="{place}"><strong class="{side}">{words}</strong></span>'
 
 

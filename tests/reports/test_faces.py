@@ -60,7 +60,7 @@ def test_a_picture_that_lies_sideways_is_upright(tmp_path):
         ((100, 100, 50, 50), None),
         ((100, 2, 50, 50), "below"),
         ((250, 100, 60, 60), "left"),
-        ((-5, -5, 400, 300), "within left"),
+        ((-5, -5, 400, 300), "within"),
     ],
 )
 def test_words_lie_within_the_picture(tmp_path, box, where):
