@@ -18,7 +18,7 @@ import numpy as np
 
 from aiface.audit.duplicates import Duplicates, find_duplicates
 from aiface.audit.findings import Finding, all_findings
-from aiface.audit.measurements import Measurements, measure
+from aiface.audit.measurements import THREADS, Measurements, measure
 from aiface.audit.shortcut import ShortcutScore, shortcut_score
 from aiface.audit.traits import Category, Trait, category_traits, numeric_traits
 from aiface.data.folders import Item
@@ -40,7 +40,7 @@ class Audit:
 
 
 def audit(
-    items: Sequence[Item], progress: Callable[[Iterable], Iterable] = iter, threads: int = 2, seed: int = 0
+    items: Sequence[Item], progress: Callable[[Iterable], Iterable] = iter, threads: int = THREADS, seed: int = 0
 ) -> Audit:
     """Measure every item and judge what was measured. `progress` wraps the pass over files (tqdm, say).
 

@@ -1,5 +1,6 @@
 """Files to columns of numbers: every picture is read once, some numbers of it are kept, and none of its pixels."""
 
+import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,6 +17,7 @@ from aiface.io.files import check_opens, sha256
 from aiface.io.images import open_image, read_image
 
 MEANING = METADATA | STATISTICS
+THREADS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ class Measurements:
         return np.array([item.source for item in self.items], str)
 
 
-def measure(items: Sequence[Item], progress: Callable[[Iterable], Iterable] = iter, threads: int = 2) -> Measurements:
+def measure(
+    items: Sequence[Item], progress: Callable[[Iterable], Iterable] = iter, threads: int = THREADS
+) -> Measurements:
     """Read and measure every item once, in `threads`. What can't be read is listed with its reason, never raised.
 
     `progress` wraps the iteration over pictures (tqdm, say). Memory grows by about 2 kB a picture.

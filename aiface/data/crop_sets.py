@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import itertools
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from aiface.io.images import read_image
 from aiface.labels import NAMES
 
 SHARD_BYTES = 60_000_000
+THREADS = os.cpu_count() or 1
 LARGEST_CROP = 200_000  # bytes: what pure noise takes
 FIELDS = ("path", "label", "split", "source", "sha256", "offset", "size", "crop", "left_out")
 
@@ -85,7 +87,7 @@ def prepare_folders(
 
 
 def _crop_in_threads(
-    items: Sequence[Item], new_finder: Callable[[], FaceFinder], threads: int = 2
+    items: Sequence[Item], new_finder: Callable[[], FaceFinder], threads: int = THREADS
 ) -> Generator[tuple[dict, bytes], None, None]:
     finders = [new_finder() for _ in range(threads)]
 

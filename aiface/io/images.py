@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,15 +103,27 @@ def read_image(path: str | Path) -> np.ndarray:
     for. Raises `DataError` for a file that is missing, empty, truncated, no image, over 201 megapixels, too large for
     the memory that there is, or too small for the pixels that it claims.
     """
-    path = Path(path)
+    return _read_or_say(Path(path))[0]
+
+
+def read_small(path: str | Path, least: int) -> tuple[np.ndarray, float]:
+    """The same, and how many of its pixels one of these stands for, on a side.
+
+    A JPEG comes at a half, a quarter or an eighth of its width and height, as long as the longer keeps `least` pixels:
+    its decoder leaves out what would be thrown away, and takes a quarter of the time.
+    """
+    return _read_or_say(Path(path), least)
+
+
+def _read_or_say(path: Path, least: int | None = None) -> tuple[np.ndarray, float]:
     try:
         try:
-            return _read(path, path)
+            return _read(path, path, least)
         except ValueError:  # such text behind the pixels
             with open(path, "rb") as file:
                 if not file.read(HEAD).startswith(PNG):
                     raise
-            return _read(path, _without_text(path))
+            return _read(path, _without_text(path), least)
     except DataError:
         raise
     except FileNotFoundError:
@@ -126,7 +139,7 @@ def read_image(path: str | Path) -> np.ndarray:
         raise DataError(f"{path}: expected a whole image, found a damaged one ({error}); replace it") from None
 
 
-def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
+def _read(path: Path, file: Path | BinaryIO, least: int | None = None) -> tuple[np.ndarray, float]:
     with open(path, "rb") as opened:
         deep = deep_tiff(opened) if _is_tiff(_head(opened)) else None
         deep_png = is_deep_png(opened)
@@ -134,21 +147,23 @@ def _read(path: Path, file: Path | BinaryIO) -> np.ndarray:
         check_size(path, deep.size, "TIFF", path.stat().st_size)
         with suppress(UnidentifiedImageError), open_image(path) as image:
             image.load()  # where Pillow knows it, it finds what is damaged within, as OpenCV does not
-        return _full_or_half(read_deep(path, deep))
+        return _full_or_half(read_deep(path, deep)), 1.0
     with open_image(file) as image:
         check_size(path, image.size, image.format, path.stat().st_size)
         if image.format == "HEIF":
             check_end(path)
         width, height = full = image.size
         shrink = 2 if width * height > FULL_PIXELS else 1
-        if shrink > 1:  # a JPEG then holds a quarter of its pixels from the start
-            image.draft(image.mode, (-(-width // shrink), -(-height // shrink)))
+        wanted = max(shrink, max(full) / least) if least else shrink
+        if wanted > 1:  # a JPEG then holds a quarter of its pixels from the start
+            image.draft(image.mode, (ceil(width / wanted), ceil(height / wanted)))
         image.load()
         found = read_deep_png(path) if deep_png else None
         found = _as_array(image, shrink if image.size == full else 1) if found is None else _full_or_half(found)
+        scale = max(1.0, round(width / found.shape[1]) / shrink)
         orientation = image.getexif().get(0x0112, 1)  # not before it was loaded: some readers turn it themselves
     upright = TURNED.get(orientation)
-    return found if upright is None else np.ascontiguousarray(upright(found))
+    return (found if upright is None else np.ascontiguousarray(upright(found))), scale
 
 
 def _full_or_half(image: np.ndarray) -> np.ndarray:

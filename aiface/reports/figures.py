@@ -1,7 +1,6 @@
-"""A judged input in figures: scores over time and best crops, as matplotlib `Figure`s that belong to no window."""
+"""A judged input in figures, for notebooks: scores over time and best crops, as `Figure`s that belong to no window."""
 
 from collections.abc import Sequence
-from heapq import nlargest
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,12 +9,11 @@ from aiface.analysis.person import Person
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import HEX, grid, shade
-from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 from aiface.models.grad_cam import overlay_heat
+from aiface.reports.faces import chosen
 from aiface.reports.overlay import label
 
-PEOPLE = 12  # of a clip shown in a figure or on a page
 _BLANK = np.full((1, 1, 3), 255, np.uint8)
 
 
@@ -66,12 +64,3 @@ def gallery(people: Sequence[Person], verdicts: Sequence[Verdict], heats: Sequen
         titles += [""] * (width - len(row))
         colours += [HEX[verdicts[index].answer]] * width
     return grid(images, titles, width if width > 1 else min(8, max(1, len(images))), colours)
-
-
-def chosen(people: Sequence[Person], verdicts: Sequence[Verdict], *, with_crops: bool = True) -> list[int]:
-    """Indices of the people to show, in their order: of many, those judged AI first, then those seen longest.
-
-    with_crops: only those of whom crops were kept.
-    """
-    kept = [index for index, person in enumerate(people) if person.gallery or not with_crops]
-    return sorted(nlargest(PEOPLE, kept, key=lambda i: (verdicts[i].answer == Answer.AI, people[i].looks)))

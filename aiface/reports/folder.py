@@ -10,6 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +20,35 @@ from aiface.faces.finder import Finder
 from aiface.io.files import folder_name, write_json, write_text
 from aiface.io.sources import Search, search
 from aiface.io.walk import cannot_open
+from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.reports.index import ORDER, SKIPPED, as_html
 from aiface.reports.page import write_report
 from aiface.reports.playback import playback
 from aiface.reports.report import VERSION, Report
 from aiface.reports.table import write_verdicts
+from aiface.video.playable import ENDINGS
 
+PAGES = ("none", "few", "all")
+MANY = 1000  # inputs of a run, beyond which "few" is few: no person looks through more pages
 NEITHER = "neither a picture nor a clip"
 # with what a kill leaves of a file half written
 OURS = re.compile(r"\.?(index|results|verdicts|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried|csv|mp4|webm)")
 
 
 class Reports:
-    """The folder of reports on what this finder and detector say. explain: whether to draw heat maps; play:
-    whether clips are put beside their pages, which play them."""
+    """The folder of reports on what this finder and detector say.
+
+    explain: whether to draw heat maps. play: whether clips are put beside their pages, which play them. pages: which
+    inputs have one beside their JSON: "all", "none", or of more than MANY, see `expect`, "few": those called AI and
+    those that say so of themselves.
+    """
 
     def __init__(
         self, folder: str | Path, finder: Finder, detector: Detector, settings: Settings, explain: bool = False,
-        play: bool = True,
+        play: bool = True, pages: str = "all",
     ):  # fmt: skip
+        self.pages = pages
         self.folder, self._detector, self._explain, self.play = Path(folder), detector, explain, play
         self._settings = settings.row() | {"faces_by": finder_name(finder), "computed_by": detector.computed_by}
 
@@ -51,6 +61,15 @@ class Reports:
     def holds(self, path: Path) -> bool:
         """Whether a file is one of those that are written here: it may lie among what is to be judged."""
         return path.parent.absolute() == self.folder.absolute() and OURS.fullmatch(path.name) is not None
+
+    def expect(self, count: int) -> None:
+        """There are so many inputs to report on: of few, "few" pages are all."""
+        if self.pages == "few" and count <= MANY:
+            self.pages = "all"
+
+    def _wants(self, answer: str, says_generated: Sequence[str]) -> bool:
+        """Whether an input is to have a page."""
+        return self.pages == "all" or (self.pages == "few" and bool(answer == Answer.AI or says_generated))
 
     def add(self, analysis: Analysis) -> dict:
         """Write the report on an input; return what is `told` of it.
@@ -67,23 +86,28 @@ class Reports:
             return self._add(Analysis(analysis.path, error=reason))
 
     def _add(self, analysis: Analysis) -> dict:
-        page = self.path(analysis.path)
-        played = playback(analysis, page) if self.play else None
-        report = Report.of(analysis, self._detector, self._explain, played)
-        write_report(report, page)
-        return told(report.json, page) | {"again": not self._is_last(report.json, analysis.path)}
+        path = self.path(analysis.path)
+        report = Report.of(analysis, self._detector, self._explain)
+        says = report.provenance.says_generated if report.provenance else ()
+        if page := self._wants(analysis.verdict.answer, says):
+            report = replace(report, playback=playback(analysis, path) if self.play else None)
+        else:
+            _remove_page(path)
+        write_report(report, path, page)
+        return told(report.json, path, page) | {"again": not self._is_last(report.json, analysis.path)}
 
     def done(self, name: str | Path) -> dict | None:
         """What is `told` of an input that was judged to its end before, by this network and with these settings.
 
         Else None: a file that has changed since, in size or time, is to be judged again, and so is an address that
-        failed.
+        failed, and what has no page and is to have one.
         """
-        page = self.path(name)
+        path = self.path(name)
         try:
-            found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
-            if page.is_file() and self._is_last(found, name):
-                return told(found, page) | {"again": False}
+            found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            page, says = path.is_file(), (found["provenance"] or {}).get("says_generated", ())
+            if (page or not self._wants(found["verdict"], says)) and self._is_last(found, name):
+                return told(found, path, page) | {"again": False}
         except (OSError, ValueError, KeyError, TypeError):  # not there, or another program's
             pass
         return None
@@ -125,6 +149,13 @@ class Reports:
         return path
 
 
+def _remove_page(path: Path) -> None:
+    """What an earlier run left, which would tell of what the file was then."""
+    if path.is_file():
+        for suffix in (".html", *ENDINGS):
+            path.with_suffix(suffix).unlink(missing_ok=True)
+
+
 def plan(
     names: Iterable[str], reports: Reports, search: Callable[[str], Search] = search
 ) -> tuple[list[str | Path], list[dict]]:
@@ -135,17 +166,21 @@ def plan(
     """
     todo: dict[Path, str | Path] = {}
     rows: dict[Path, dict] = {}
+    there: dict[Path, str | Path] = {}
     for name in names:
         found = search(name)
         others = [other for other in found.others if not reports.holds(Path(other))]
         inputs = [each for each in found.inputs if "://" in str(each) or not reports.holds(Path(each))]
         rows |= {reports.path(other): skipped(other) for other in others}
         rows |= {reports.path(folder): closed(folder, reason) for folder, reason in found.unreadable}
-        for each in inputs or [name] * (not others and not found.unreadable and not found.inputs):
-            if done := reports.done(each):
-                rows[reports.path(each)] = done["row"]
-            else:
-                todo[reports.path(each)] = each
+        inputs = inputs or [name] * (not others and not found.unreadable and not found.inputs)
+        there |= {reports.path(each): each for each in inputs}
+    reports.expect(len(there))
+    for path, each in there.items():
+        if done := reports.done(each):
+            rows[path] = done["row"]
+        else:
+            todo[path] = each
     return list(todo.values()), list(rows.values())
 
 
@@ -160,18 +195,18 @@ def closed(folder: Path, reason: str) -> dict:
     return skipped(folder) | {"verdict": "error", "why": cannot_open(folder, reason)}
 
 
-def told(report: Mapping, page: Path | None = None) -> dict:
+def told(report: Mapping, path: Path | None = None, page: bool = True) -> dict:
     """Of a report's JSON: its `row` of the index, its `line` of `analyze --json`, `people` in words, and `warnings`.
 
-    `brief` of an analysis will do.
+    path: where its page lies, or would if there were a `page`. `brief` of an analysis will do.
     """
     said = list(report["provenance"]["says_generated"]) if report["provenance"] else None
     found = line(report) | {"says_generated": said}
     people, warnings = report["summary"], report["warnings"]
-    return {"row": _row(found, warnings, page), "line": found, "people": people, "warnings": warnings}
+    return {"row": _row(found, warnings, path, page), "line": found, "people": people, "warnings": warnings}
 
 
-def _row(found: Mapping, warnings: Sequence[str], page: Path | None) -> dict:
+def _row(found: Mapping, warnings: Sequence[str], path: Path | None, page: bool = True) -> dict:
     return {
         "path": found["path"],
         "verdict": "error" if found["error"] else found["verdict"],
@@ -179,7 +214,8 @@ def _row(found: Mapping, warnings: Sequence[str], page: Path | None) -> dict:
         "people": len(found["people"]),
         "why": found["error"] or "; ".join((*found["reasons"], *warnings)),
         "says_generated": found["says_generated"],
-        "report": page.name if page else None,
+        "report": path.name if path and page else None,
+        "json": path.with_suffix(".json").name if path else None,
         "warnings": list(warnings),
         "each_person": found["people"],
     }
@@ -188,7 +224,7 @@ def _row(found: Mapping, warnings: Sequence[str], page: Path | None) -> dict:
 def counted(rows: Sequence[Mapping], before: int) -> str:
     """How many inputs there were, in words; before: how many of them, the first, were there before one was judged."""
     counts, others = Counter(row["verdict"] for row in rows), {"error": "could not be judged", SKIPPED: "skipped"}
-    known = sum(row["report"] is not None for row in rows[:before])
+    known = sum(row["json"] is not None for row in rows[:before])
     return ", ".join(
         (f"{len(rows) - before} judged now", f"{known} known before",
          *(f"{counts[kind]} {words}" for kind, words in others.items() if counts[kind]))

@@ -97,7 +97,8 @@ def _cells(row: Mapping) -> Iterator[str]:
     name, verdict = escape(row["path"]), row["verdict"]
     score = "" if row["score"] is None else f"{row['score']:.2f}"
     exact = "" if row["score"] is None else f"{row['score']:.4f}"
-    link = f'<a href="{escape(row["report"])}">{name}</a>' if row["report"] else name
+    there = row["report"] or row["json"]
+    link = f'<a href="{escape(there)}">{name}</a>' if there else name
     yield f'<tr data-verdict="{verdict}" data-score="{exact}" data-says="{_says(row)}"><td>{link}</td>'
     yield f'<td class="{verdict}" data-sort="{ORDER.index(verdict)}">{WORDS.get(verdict, verdict)}</td>'
     yield f'<td data-sort="{exact}"{_named("score", score)}>{score}</td>'

@@ -9,12 +9,11 @@ import numpy as np
 
 import aiface
 from aiface.analysis.result import Analysis
-from aiface.drawing import HEX, data_url, html_page, jpeg_url
+from aiface.drawing import HEX, html_page, jpeg_url
 from aiface.io.files import write_json, write_text
 from aiface.io.images import read_image
-from aiface.models.grad_cam import INNER_SHARE, onto_frame
 from aiface.provenance.claims import ABSENCE, Provenance
-from aiface.reports import figures
+from aiface.reports import faces
 from aiface.reports.player import STYLE as PLAYER_STYLE
 from aiface.reports.player import clip_parts
 from aiface.reports.report import Maps, Report, share_inside
@@ -30,11 +29,9 @@ from aiface.reports.wording import (
     sureness,
 )
 
-WIDTH = 960  # pixels: as wide as a picture is shown
 HARDLY = 0.1  # of 1: heat below is too faint to be seen, and where it lies means nothing
 _STYLE = """body { overflow-wrap: anywhere }
-figure { margin: 0; overflow-x: auto } img { max-width: 100%; height: auto } footer { color: #555 }
-@media (max-width: 45rem) { .wide img { max-width: 45rem } }
+figure { margin: 0 } img { max-width: 100%; height: auto } footer { color: #555 }
 .verdict { color: white; padding: .8rem 1rem; border-radius: 8px; font-size: 1.5rem; font-weight: 600;
   print-color-adjust: exact; -webkit-print-color-adjust: exact }
 @media print { body { margin: 0 auto; font-size: 11pt } h2 { break-after: avoid } }
@@ -46,13 +43,14 @@ _BODY = """<h1>{title}</h1>
 """
 
 
-def write_report(report: Report, out: str | Path) -> Path:
-    """Write `out` (HTML) and the same figures beside it as `.json`; return the page's path.
+def write_report(report: Report, out: str | Path, page: bool = True) -> Path:
+    """Write `out` (HTML, unless there is to be no `page`) and the same figures beside it as `.json`; return `out`.
 
     The JSON comes last: where it is, the page is whole.
     """
     out = Path(out)
-    write_text(out, as_html(report))
+    if page:
+        write_text(out, as_html(report))
     write_json(out.with_suffix(".json"), report.json)
     return out
 
@@ -81,7 +79,9 @@ def as_html(report: Report) -> str:
         parts="\n".join(parts),
         made=_made(report),
     )
-    return html_page(title, body, _STYLE + PLAYER_STYLE + f".verdict {{ background: {HEX[verdict.answer]} }}")
+    more = PLAYER_STYLE if analysis.moving else faces.MARKED_STYLE if analysis.people else ""
+    style = _STYLE + faces.STYLE + more + f".verdict {{ background: {HEX[verdict.answer]} }}"
+    return html_page(title, body, style)
 
 
 def _section(title: str, text: str) -> str:
@@ -114,44 +114,35 @@ def _pictures(report: Report) -> list[str]:
         return []
     found = clip_parts(report) if analysis.moving else _still_parts(report)
     if maps and analysis.people:
-        heat = data_url(figures.gallery(analysis.people, analysis.verdicts, maps))
-        found.append(
-            _wide("Where the detector looked", _about_maps(maps), "The same faces under their heat maps", heat)
-        )
+        found.append(f"<h2>Where the detector looked</h2><p>{_about_maps(maps)}</p>")
+        found.append(faces.crops(analysis.people, analysis.verdicts, analysis.moving, maps))
         if not analysis.moving:
-            found.append(
-                _picture("The same on the picture", "The picture under the heat maps", _heated(analysis, maps))
-            )
+            image = jpeg_url(_heated(analysis, maps), faces.MOST)
+            alt = "The picture under the heat maps"
+            found.append(f'<h2>The same on the picture</h2><figure><img alt="{alt}" src="{image}"></figure>')
     return found
 
 
 def _still_parts(report: Report) -> list[str]:
-    people, verdicts = report.analysis.people, report.analysis.verdicts
-    about, alt = "As the detector gets them, with the score of each.", "Each person's face, with number and score"
     return [
-        _picture("The picture", "The picture, with a box and the answer at each face", report.picture),
-        _wide("Faces", about, alt, data_url(figures.gallery(people, verdicts))),
+        f"<h2>The picture</h2>{report.picture}",
+        "<h2>Faces</h2><p>As the detector gets them, with the score of each.</p>",
+        faces.crops(report.analysis.people, report.analysis.verdicts, moving=False),
     ]
-
-
-def _wide(title: str, about: str, alt: str, source: str) -> str:
-    """A figure that scrolls on a narrow screen, and by the keyboard too."""
-    attributes = f'class="wide" tabindex="0" role="group" aria-label="{title}"'
-    return f'<h2>{title}</h2><p>{about}</p><figure {attributes}><img alt="{alt}" src="{source}"></figure>'
-
-
-def _picture(title: str, alt: str, image: np.ndarray) -> str:
-    return f'<h2>{title}</h2><figure><img alt="{alt}" src="{jpeg_url(image, WIDTH)}"></figure>'
 
 
 def _heated(analysis: Analysis, maps: Maps) -> np.ndarray:
     """The picture with the heat of each face laid over it where its crop was taken from."""
-    faces = [(look.quad, heat) for person, heats in zip(analysis.people, maps, strict=True)
+    from aiface.models.grad_cam import onto_frame  # brings matplotlib, which no page without maps needs
+
+    found = [(look.quad, heat) for person, heats in zip(analysis.people, maps, strict=True)
              for look, heat in zip(person.gallery, heats, strict=True) if look.quad is not None]  # fmt: skip
-    return reduce(lambda image, face: onto_frame(image, *face), faces, read_image(analysis.file))
+    return reduce(lambda image, face: onto_frame(image, *face), found, read_image(analysis.file))
 
 
 def _about_maps(maps: Maps) -> str:
+    from aiface.models.grad_cam import INNER_SHARE
+
     heats = np.concatenate(maps)
     inside = (
         f"{share_inside(heats):.0%} of it lies within the face, which takes {INNER_SHARE:.0%} of a crop."

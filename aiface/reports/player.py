@@ -14,7 +14,7 @@ from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import HEX, jpeg_url
 from aiface.models.calibration import Calibration
-from aiface.reports.figures import chosen
+from aiface.reports.faces import chosen
 from aiface.reports.overlay import label
 from aiface.reports.report import Report
 from aiface.reports.wording import clock
@@ -41,10 +41,6 @@ STYLE = """.plays video { display: block; width: 100%; max-height: 70vh; backgro
 .plays a { color: inherit; text-decoration: none } .plays a:hover { background: #eef2f7 }
 .chip { display: inline-block; padding: .25rem .6rem; border: 1px solid #bbb; border-radius: 1rem }
 .chip i { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin-right: .4em }
-.faces { display: flex; flex-wrap: wrap; gap: .5rem; margin-bottom: 1rem }
-.faces > * { width: 7rem; max-width: calc(25% - .4rem); white-space: nowrap; text-align: center; font-size: .75rem;
-  line-height: 1.4; border-radius: 6px; break-inside: avoid }
-.faces img { display: block; width: 100%; border-radius: 6px }
 .plays .now { outline: 3px solid #222 } .plays :focus-visible { outline: 3px solid #2b5fd9; outline-offset: 2px }
 @media print { .plays video, .hand, .hint { display: none } .scale, .people { break-inside: avoid }
   .scale, h3 { break-after: avoid } .plays .now { outline: none }

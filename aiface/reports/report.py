@@ -12,16 +12,12 @@ import numpy as np
 
 import aiface
 from aiface.analysis.result import Analysis
-from aiface.drawing import data_url
 from aiface.errors import DataError
 from aiface.io.files import sha256
-from aiface.io.images import read_image
 from aiface.models.detector import Detector
-from aiface.models.grad_cam import heat_map, share_inside_face
 from aiface.provenance.claims import Provenance
 from aiface.provenance.inspector import provenance
-from aiface.reports import figures
-from aiface.reports.overlay import draw, people_at
+from aiface.reports import faces
 from aiface.reports.playback import Playback
 from aiface.reports.wording import NOT_PROOF, people_lines
 
@@ -92,13 +88,15 @@ class Report:
     @cached_property
     def timeline(self) -> str:
         """The scores over time, as a `data:` URL."""
+        from aiface.drawing import data_url
+        from aiface.reports import figures  # brings matplotlib, which no still needs
+
         return data_url(figures.timeline(self.analysis, self.detector.calibration))
 
     @cached_property
-    def picture(self) -> np.ndarray:
-        """The picture that was judged, with a box and the answer at each face: RGB uint8 `(height, width, 3)`."""
-        marks = people_at(self.analysis.people, self.analysis.verdicts, 0.0)
-        return draw(read_image(self.analysis.file), marks)
+    def picture(self) -> str:
+        """The picture that was judged, with a box and the answer at each face, as HTML: see `faces.marked`."""
+        return faces.marked(self.analysis)
 
 
 def brief(analysis: Analysis) -> dict:
@@ -110,12 +108,16 @@ def brief(analysis: Analysis) -> dict:
 
 def heat_maps(analysis: Analysis, detector: Detector) -> list[np.ndarray]:
     """Where the crops in each person's gallery speak for AI, see `aiface.models.grad_cam.heat_map`."""
+    from aiface.models.grad_cam import heat_map  # brings matplotlib
+
     crops = [np.array([look.crop for look in person.gallery]).reshape(-1, 256, 256, 3) for person in analysis.people]
     return [heat_map(detector.network, each) for each in crops]
 
 
 def share_inside(heats: np.ndarray) -> float | None:
     """The mean share of a person's heat within the face, or None where there is no heat."""
+    from aiface.models.grad_cam import share_inside_face
+
     shares = [share for heat in heats if (share := share_inside_face(heat)) is not None]
     return float(np.mean(shares)) if shares else None
 

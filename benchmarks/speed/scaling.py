@@ -35,6 +35,7 @@ from aiface.io.files import write_json, write_text
 from aiface.io.images import read_image
 from aiface.models.detector import load_detector
 from aiface.paths import DETECTOR, ROOT, WEIGHTS
+from aiface.reports.folder import MANY as MANY_PAGES
 from aiface.reports.folder import Reports, plan
 from benchmarks.scenes import images, write_clip
 from benchmarks.speed.clocks import MARK, NOT_MEASURED, Row, Spread, _seconds, at_least, machine
@@ -373,9 +374,9 @@ second, and core hours for a million pictures of that size, two people in each:
 
 {markdown_table(["", "an hour of video, min", "a million pictures, h"], costs)}
 
-`write` is the report, one for each clip: figures, origin, hashes. `rest` is telling people apart, and what else is none
-of these. A clip's decoder runs beside the others on the same core: `decode` is only the wait for it, and the rest of
-its time stands in their figures.
+`write` is the report with its page, one for each input: pictures, origin, hashes. `rest` is telling people apart, and
+what else is none of these. A clip's decoder runs beside the others on the same core: `decode` is only the wait for it,
+and the rest of its time stands in their figures.
 
     core seconds = {judging:.0f} x hours of video + {hour["write"]:.2f} x clips + {each:.3f} x pictures
     seconds      = core seconds / cores + {ends / MILLION:.5f} x inputs + the longest clip's own, at the end
@@ -391,8 +392,10 @@ inputs. Bytes: {"; ".join(f"{what} {text}" for what, text in size.items())}.
   and read their Parquet files together.
 - **The head hands out tasks** of up to {IMAGES_AT_ONCE} pictures or one clip, {each_task}: with pictures,
   enough for about {head} cores. Then: the same split.
-- **The shared folder** gets two files for each input. From some hundred thousand inputs on, one folder slows many file
-  systems, and a page of that many rows no browser. Then: the same split; only `results.parquet` need be read.
+- **The shared folder** gets a file for each input and pages for some (`--pages`; by default, of more than
+  {MANY_PAGES} inputs, for those called AI and those whose file says so). From some hundred thousand inputs on, one
+  folder slows many file systems, and an index of that many rows no browser shows. Then: the same split; only
+  `results.parquet` need be read.
 - **The store** has to give each core {found["bytes"]["picture"] / each / 1e6:.2f} MB/s with pictures like these and
   {found["bytes"]["clip"] / SECONDS * HOUR / sum(hour.values()) / 1e6:.2f} MB/s with clips: 1,000 cores want
   {8 * found["bytes"]["picture"] / each / 1e6:.1f} Gbit/s. Then: workers in the store's own region, more machines with

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from people import person
 from rendered import rendered
 
-from aiface.analysis.look import Look
-from aiface.analysis.person import GALLERY, Person
+from aiface.analysis.person import GALLERY
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import Verdict
 from aiface.drawing import HEX
@@ -14,14 +14,6 @@ from aiface.reports import figures
 
 CALIBRATION = Calibration(1.0, {"0.05": 0.7, "0.01": 0.8, "0.001": 0.9}, 0.3, 1.0)
 VERDICTS = [Verdict(Answer.AI, 0.9)] * 2
-
-
-def person(looks, tone=128):
-    found = Person(0)
-    for index in range(looks):
-        crop = np.full((8, 8, 3), tone, np.uint8)
-        found.see(Look(index / 5, (0, 0, 9, 9), 0.1 + 0.01 * index, 200, 9, crop=crop))
-    return found
 
 
 def clip(*looks, verdict=Answer.REAL):

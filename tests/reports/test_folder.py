@@ -23,7 +23,7 @@ from aiface.analysis.result import Analysis, Settings
 from aiface.io.files import shown
 from aiface.io.sources import expand
 from aiface.paths import ROOT
-from aiface.reports.folder import Reports, plan
+from aiface.reports.folder import Reports, counted, plan
 from aiface.reports.index import ORDER, SKIPPED
 from aiface.reports.page import write_report
 from aiface.reports.report import VERSION
@@ -35,9 +35,9 @@ COMMAND = [sys.executable, str(ROOT / "tests" / "helpers" / "judge_by_colour.py"
 DEFAULT = Settings()
 
 
-def judge(out, *names, settings=DEFAULT, detector=None):
+def judge(out, *names, settings=DEFAULT, detector=None, **options):
     """What `analyze --out` does: the rows of the index, and the inputs that were judged for it."""
-    reports = Reports(out, scene.Finder(), detector or scene.detector(), settings)
+    reports = Reports(out, scene.Finder(), detector or scene.detector(), settings, **options)
     todo, rows = plan(expand(map(str, names)), reports)
     rows += [reports.add(analysis)["row"] for analysis in analyze(todo, scene.Finder(), scene.detector(), settings)]
     reports.write_index(rows)
@@ -90,6 +90,7 @@ def test_what_is_told_comes_from_the_report_and_equals_its_json(files, tmp_path)
             "why": found["error"] or "; ".join((*found["reasons"], *found["warnings"])),
             "says_generated": said,
             "report": reports.path(analysis.path).name,
+            "json": reports.path(analysis.path).with_suffix(".json").name,
             "warnings": found["warnings"],
             "each_person": told["line"]["people"],
         }
@@ -160,8 +161,8 @@ def test_no_input_ends_the_run(tmp_path, monkeypatch):
     def reading(path):
         return read(path) if Path(path).stem != "b" else 1 / 0
 
-    def writing(report, page):
-        return write(report, page) if "c-png" not in page.name or report.analysis.error else 1 / 0
+    def writing(report, page, *more):
+        return write(report, page, *more) if "c-png" not in page.name or report.analysis.error else 1 / 0
 
     monkeypatch.setattr(pipeline, "read_image", reading)
     monkeypatch.setattr("aiface.reports.folder.write_report", writing)
@@ -285,6 +286,77 @@ def test_a_report_of_an_earlier_version_is_made_anew(tmp_path):
     assert judge(tmp_path / "out", tmp_path / "a.png")[1] == []
 
 
+# Which inputs have pages
+
+
+def mixed_answers(folder):
+    """Pictures of somebody AI, of somebody real, of nobody, and one real that says AI made it."""
+    folder.mkdir()
+    for name, people in (("ai", [RED]), ("real", [BLUE]), ("nobody", []), ("says", [BLUE])):
+        image = Image.fromarray(picture(*[(100, 40, 100, colour) for colour in people]))
+        image.getexif()[0x0131] = "Midjourney 7" if name == "says" else "a camera"  # Software
+        image.save(folder / f"{name}.png", exif=image.getexif())
+    return folder
+
+
+def with_pages(out):
+    """The inputs that have one, and that their rows and no others lead there."""
+    rows = index(out)
+    named = {row["report"] for row in rows if row["report"]}
+    assert named == {path.name for path in out.glob("*.html")} - {"index.html"}
+    links = set(re.findall(r'href="([^"]+)"', (out / "index.html").read_text(encoding="utf-8")))
+    assert links == {row["report"] or row["json"] for row in rows}
+    assert all((out / link).is_file() and (out / row["json"]).is_file() for link in links for row in rows)
+    return sorted(Path(row["path"]).stem for row in rows if row["report"])
+
+
+@pytest.mark.parametrize(
+    ("pages", "many", "expected"),
+    [
+        ("all", 1, ["ai", "nobody", "real", "says"]),
+        ("few", 4, ["ai", "nobody", "real", "says"]),  # four are no more than many
+        ("few", 3, ["ai", "says"]),
+        ("none", 100, []),
+    ],
+)
+def test_pages_are_as_asked_for(tmp_path, monkeypatch, pages, many, expected):
+    """Every input is accounted for in any case, and none judged twice."""
+    monkeypatch.setattr("aiface.reports.folder.MANY", many)
+    out, there = tmp_path / "out", mixed_answers(tmp_path / "in")
+    rows, todo = judge(out, there, pages=pages)
+    assert (len(todo), len(index(out)), len(list(out.glob("*-*.json")))) == (4, 4, 4)
+    assert with_pages(out) == expected
+    again, nothing = judge(out, there, pages=pages)
+    assert (nothing, sorted(again, key=str)) == ([], sorted(rows, key=str))
+    assert counted(again, 4).startswith("0 judged now, 4 known before")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "judged", "expected"),
+    [("none", "all", 2, ["ai", "real"]), ("none", "few", 1, ["ai"]), ("few", "all", 1, ["ai", "real"]),
+     ("all", "none", 0, ["ai", "real"]), ("all", "few", 0, ["ai", "real"])],
+)  # fmt: skip
+def test_what_lacks_a_page_that_is_asked_for_is_judged_again(tmp_path, monkeypatch, first, then, judged, expected):
+    """And what has one keeps it."""
+    monkeypatch.setattr("aiface.reports.folder.MANY", 1)
+    folder = mixed_answers(tmp_path / "in")
+    there = [folder / "ai.png", folder / "real.png"]
+    judge(tmp_path / "out", *there, pages=first)
+    assert len(judge(tmp_path / "out", *there, pages=then)[1]) == judged
+    assert with_pages(tmp_path / "out") == expected
+
+
+def test_no_page_tells_of_what_a_file_was(tmp_path):
+    """Nor does the clip beside it stay."""
+    (tmp_path / "in").mkdir()
+    clip = write_clip(tmp_path / "in/a.mp4", seconds(8), lambda _: picture((20, 30, 100, RED)), (WIDTH, HEIGHT))
+    judge(tmp_path / "out", clip)
+    assert {path.suffix for path in (tmp_path / "out").glob("a-mp4-*")} == {".html", ".json", ".mp4"}
+    os.utime(clip, (1, 1))
+    judge(tmp_path / "out", clip, pages="none")
+    assert {path.suffix for path in (tmp_path / "out").glob("a-mp4-*")} == {".json"}
+
+
 def test_names_are_text_on_the_page(tmp_path):
     reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
     row = reports.add(Analysis("<b>&.png", error="<i>broken"))["row"]
@@ -335,6 +407,19 @@ def test_killed_it_goes_on(files, tmp_path, moment):
     after = reports_of(out)
     assert {path: after[path] for path in done} == done  # not written anew
     assert len(index(out)) == 64
+
+
+def test_stills_are_reported_without_matplotlib(files, tmp_path):
+    """It takes a third of a second to import, and each of its figures as long as judging a picture."""
+    Image.fromarray(picture((100, 40, 100, RED))).save(files / "a.png")
+    arguments = ["analyze", str(files / "a.png"), "--out", str(tmp_path / "out")]
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(COMMAND[1]).parent)!r})\n"
+        f"import judge_by_colour\nassert judge_by_colour.main({arguments!r}) == 0\n"
+        "assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    assert with_pages(tmp_path / "out") == ["a"]
 
 
 def test_ctrl_c_keeps_what_was_judged(files, tmp_path):

@@ -207,7 +207,7 @@ def index(tmp_path_factory):
     folder = tmp_path_factory.mktemp("index")
     rows = [
         {"path": path, "verdict": verdict, "score": score, "people": people, "says_generated": says, "why": "why not",
-         "report": "a.html", "warnings": [], "each_person": []}
+         "report": "a.html", "json": "a.json", "warnings": [], "each_person": []}
         for path, verdict, score, people, says in ROWS
     ]  # fmt: skip
     return Reports(folder, scene.Finder(), scene.detector(), Settings()).write_index(rows)

@@ -26,6 +26,11 @@ EXAMPLES = """examples:
 Pictures may have up to 201 megapixels; those over 80 are read at half their width and height. In them, also where they
 lie sideways, faces from 64 pixels height are found; in a clip what is seen at 640 pixels width.
 
+With --out each input has a JSON file and a row in index.html, index.json and verdicts.csv, and a page as --pages says.
+Of up to 1000 inputs all have one. Of more, nobody looks at each: those called AI, and those whose file says so, have
+pages; the row of another says why it is real or inconclusive and leads to its JSON. A million pages would be 80 GB.
+What lacks a page that is asked for (--pages all) is judged again.
+
 With --out the same command goes on where it stopped: what has its report is not judged again, unless the file, the
 detector or the settings changed. Exit code: 0 all judged, 1 some could not be, 2 wrong use, 130 stopped by Ctrl-C.
 """
@@ -42,6 +47,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     form.add_argument("--csv", action="store_true", help="print CSV for spreadsheets, a row for each person")
     analyze.add_argument("--out", metavar="FOLDER", help="write a report on each input, an index and verdicts.csv")
     analyze.add_argument("--explain", action="store_true", help="heat maps in the reports (loads TensorFlow: slower)")
+    analyze.add_argument(
+        "--pages", default="few", choices=("none", "few", "all"),
+        help="which reports get an HTML page beside their JSON, with --out (default few: all; of a run of more than "
+        "1000 inputs only those called AI and those that say so of themselves)",
+    )  # fmt: skip
     analyze.add_argument("--no-clips", action="store_true", help="put no clips beside their reports, to be played")
     analyze.add_argument(
         "--engine", default="local", choices=("local", "ray"),
@@ -122,7 +132,7 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
     from aiface.io.sources import expand
     from aiface.reports.folder import Reports, counted, plan
 
-    reports = Reports(options.out, finder, detector, settings, options.explain, not options.no_clips)
+    reports = Reports(options.out, finder, detector, settings, options.explain, not options.no_clips, options.pages)
     ray, out = options.engine == "ray", sys.stdout
     with ExitStack() as stack:
         search, judge = _on_ray(options, settings, stack) if ray else _here(finder, detector, settings)

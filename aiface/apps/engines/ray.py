@@ -48,13 +48,14 @@ class Judge:
     place: the folder that relative names start from.
     """
 
-    def __init__(self, load: Load, place: str, out: str, settings: Settings, explain: bool = False, play: bool = True):
+    def __init__(self, load: Load, place: str, out: str, settings: Settings, explain: bool = False, play: bool = True,
+                 pages: str = "all"):  # fmt: skip
         with suppress(OSError):  # on a machine that has no such folder, whole names still are what they are
             os.chdir(place)
         cv2.setNumThreads(1)
         self._finder, self._detector = load()
         self._settings = settings
-        self._reports = Reports(out, self._finder, self._detector, settings, explain, play)
+        self._reports = Reports(out, self._finder, self._detector, settings, explain, play, pages)
 
     def __call__(self, batch: dict) -> dict:
         """What Ray Data calls: `names`, JSON lists of inputs, to `answers`, in JSON too (a name may be no text)."""
@@ -107,7 +108,7 @@ def judge(
     """
     reports.folder.mkdir(parents=True, exist_ok=True)
     _forget_tries(reports)
-    arguments = (load, str(Path.cwd()), str(reports.folder.absolute()), settings, explain, reports.play)
+    arguments = (load, str(Path.cwd()), str(reports.folder.absolute()), settings, explain, reports.play, reports.pages)
     todo = [str(name) for name in names]
     for last in (False, True):
         failed = []

@@ -45,7 +45,7 @@ def _keep_one(analysis: Analysis, detector: Detector, folder: Path, recording: P
     annotated = None if analysis.error else _annotated(analysis, recording or analysis.path, folder)
     report = Report.of(analysis, detector, playback=Playback(annotated.name) if annotated else None)
     page = write_report(report, folder / "report.html")
-    own = {"report": page, "annotated": annotated}
+    own = {"report": page, "json": page.with_suffix(".json"), "annotated": annotated}
     return told(report.json, page)["row"] | {
         key: path and path.relative_to(folder.parent).as_posix() for key, path in own.items()
     }

@@ -15,7 +15,7 @@ from aiface.drawing import HEX, jpeg_url
 from aiface.io.files import folder_name, shown
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
-from aiface.reports.figures import chosen
+from aiface.reports.faces import MARKED_STYLE, chosen
 from aiface.reports.page import as_html, origin, reasons
 from aiface.reports.report import Report
 from aiface.reports.wording import MEANING, NOT_PROOF, WORDS, capital, sentence, sureness
@@ -40,6 +40,7 @@ a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px s
 .gradio-container { width: 100%; max-width: 64rem !important; margin: 0 auto !important }
 #file .download { display: none } /* the server has deleted it */
 """ + "".join(f".aiface-{answer} {{ background: {colour} }}\n" for answer, colour in HEX.items())
+CSS += MARKED_STYLE.replace(".mark", ".aiface .mark")
 CSS += f".aiface-note {{ border-color: {HEX[Answer.INCONCLUSIVE]} }}\n"
 
 
@@ -119,7 +120,7 @@ def _sure(verdict: Verdict, calibration: Calibration) -> str:
 def _annotated(report: Report) -> str:
     if report.analysis.moving or not report.analysis.people:
         return ""
-    return _figure(report.picture, "The picture, with a box and the answer at each face", WIDTH)
+    return report.picture
 
 
 def _people(analysis: Analysis) -> str:
