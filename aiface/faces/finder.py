@@ -1,7 +1,7 @@
 """Find the faces in an image, with five landmarks each.
 
-YuNet (OpenCV's `FaceDetectorYN`) when its file is in `weights/`, else MTCNN, whose weights ship inside the
-`mtcnn` package: about fifteen times slower, but there before anything was fetched.
+YuNet when its file is in `weights/`, through OpenVINO or else OpenCV; else MTCNN, whose weights ship inside the `mtcnn`
+package: about fifteen times slower, but there before anything was fetched.
 """
 
 import sys
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Protocol
 
 import cv2
@@ -60,14 +61,46 @@ def _box(values: Iterable[float]) -> tuple[float, float, float, float]:
     return x, y, width, height
 
 
+Rows = Callable[[np.ndarray, float], np.ndarray]  # RGB image and least confidence to faces (n, 15) as OpenCV has them
+
+
 class YuNet:
-    """YuNet through OpenCV: one object per thread, since the detector holds its input size."""
+    """YuNet through OpenVINO, or where that can't be had OpenCV: one object per thread, since it holds its input.
+
+    Raises `ModelError` for what is no YuNet. `say` gets the line that tells of OpenVINO's want, by default standard
+    error, once.
+    """
 
     name = "YuNet"
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, say: Callable[[str], None] | None = None):
         if not Path(path).is_file():
             raise ModelError(f"{path}: expected the YuNet file, found none; run ./fetch.sh faces")
+        self._net = _network(path, say or _say_once)
+
+    def detect(self, image: np.ndarray, confidence: float = MIN_CONFIDENCE) -> list[Face]:
+        """Faces of at least this confidence in an RGB uint8 image `(height, width, 3)` as it is, unscaled."""
+        return [
+            Face(_box(row[:4]), row[4:14].reshape(5, 2).astype(np.float32), float(row[14]))
+            for row in self._net(image, confidence)
+        ]
+
+
+def _network(path: str | Path, say: Callable[[str], None]) -> Rows:
+    try:
+        from aiface.faces.yunet import OpenVinoYuNet  # here: it takes OpenVINO
+
+        return OpenVinoYuNet(path)
+    except Exception as error:  # whatever keeps it from working here, there is OpenCV
+        net = OpenCvYuNet(path)
+        say(f"aiface: OpenVINO can't be used ({shorten(str(error), 200)}); YuNet runs through OpenCV, half as fast")
+        return net
+
+
+class OpenCvYuNet:
+    """YuNet's network through OpenCV, as `aiface.faces.yunet.OpenVinoYuNet` otherwise."""
+
+    def __init__(self, path: str | Path):
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of a default of its own
         try:
             self._net = cv2.FaceDetectorYN.create(str(path), "", (0, 0), MIN_CONFIDENCE, 0.3, 500)
@@ -79,14 +112,12 @@ class YuNet:
         finally:
             cv2.utils.logging.setLogLevel(level)
 
-    def detect(self, image: np.ndarray) -> list[Face]:
-        """Faces in an RGB uint8 image `(height, width, 3)` as it is, unscaled."""
+    def __call__(self, image: np.ndarray, confidence: float) -> np.ndarray:
+        """Faces `(n, 15)` in an RGB uint8 image: x, y, width, height, five landmarks x, y, the confidence."""
         self._net.setInputSize((image.shape[1], image.shape[0]))
+        self._net.setScoreThreshold(confidence)
         rows = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-        return [
-            Face(_box(row[:4]), row[4:14].reshape(5, 2).astype(np.float32), float(row[14]))
-            for row in (() if rows is None else rows)
-        ]
+        return np.empty((0, 15), np.float32) if rows is None else rows
 
 
 class Mtcnn:
@@ -178,7 +209,7 @@ def load_finder(weights: str | Path = WEIGHTS, say: Callable[[str], None] | None
     """
     path = Path(weights) / YUNET_FILE
     if path.is_file():
-        return FaceFinder(YuNet(path))
+        return FaceFinder(YuNet(path, say))
     (say or _say_once)(f"aiface: {path} is not there. {WITHOUT_YUNET}. To mend it: {HOW_TO_GET_YUNET}")
     return FaceFinder(Mtcnn())
 
