@@ -5,6 +5,7 @@ less than a thousandth of a pixel (`python -m benchmarks.speed.finding`). In bfl
 there they lie up to eleven pixels off.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -41,7 +42,7 @@ class OpenVinoYuNet:
         padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
         found = self._request.infer([padded[None]])
         rows = [
-            _faces(*(found[output][0] for output in outputs), stride, padded.shape[1] // stride, confidence)
+            _faces([found[output][0] for output in outputs], stride, padded.shape[1] // stride, confidence)
             for stride, outputs in zip(STRIDES, self._outputs, strict=True)
         ]
         return _surest(np.concatenate(rows), confidence)
@@ -60,10 +61,9 @@ def _of_pictures(path: str | Path) -> "openvino.Model":
     return steps.build()
 
 
-def _faces(
-    cls: np.ndarray, obj: np.ndarray, bbox: np.ndarray, kps: np.ndarray, stride: int, columns: int, confidence: float
-) -> np.ndarray:
+def _faces(outputs: Sequence[np.ndarray], stride: int, columns: int, confidence: float) -> np.ndarray:
     """Faces `(n, 15)` of the places of one stride, in rows of so many, as `postProcess` of OpenCV's face_detect.cpp."""
+    cls, obj, bbox, kps = outputs
     scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
     places = np.flatnonzero(scores >= confidence)
     at = np.column_stack(np.divmod(places, columns)[::-1]).astype(np.float32)

@@ -26,9 +26,9 @@ from aiface.video.opening import open_video, sample
 COLUMNS = ["", "images", "faces", "images with more or fewer faces", "furthest apart, px", "OpenCV's time"]
 
 
-def images(folder: Path) -> Iterator[np.ndarray]:
-    """Every picture below a folder and every sampled frame of its clips; what can't be read is left out."""
-    for path in tqdm(list_inputs(folder), disable=None, desc=folder.name):
+def images(folder: Path, step: int) -> Iterator[np.ndarray]:
+    """Each `step`-th picture below a folder, and sampled frames of such clips; what can't be read is left out."""
+    for path in tqdm(list_inputs(folder)[::step], disable=None, desc=folder.name):
         try:
             if is_still(path):
                 yield read_image(path)
@@ -83,8 +83,11 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description="YuNet through OpenVINO against YuNet through OpenCV.")
     parser.add_argument("folders", nargs="+", type=Path, help="of pictures and clips")
-    folders = parser.parse_args().folders
-    print(markdown_table(COLUMNS, [[folder.name, *compare(images(folder))] for folder in folders]))
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="one of each N files (default 1)")
+    options = parser.parse_args()
+    for folder in options.folders:
+        row = [folder.name, *compare(images(folder, options.step))]
+        print(markdown_table(COLUMNS, [row]), flush=True)
 
 
 if __name__ == "__main__":
