@@ -94,7 +94,7 @@ def _network(path: str | Path, say: Callable[[str], None]) -> Rows:
         return OpenVinoYuNet(path)
     except Exception as error:  # whatever keeps it from working here, there is OpenCV
         net = OpenCvYuNet(path)
-        say(f"aiface: OpenVINO can't be used ({shorten(str(error), 200)}); YuNet runs through OpenCV, half as fast")
+        say(f"aiface: OpenVINO can't be used ({shorten(str(error), 200)}); YuNet runs through OpenCV, slower")
         return net
 
 
