@@ -56,7 +56,7 @@ def imported(path):
 
 PLACES = {
     "models/keras_import.py": {"keras"},
-    "models/openvino_runtime.py": {"openvino"},
+    "faces/openvino_import.py": {"openvino"},
     "training/devices.py": {"jax", "tensorflow"},
     "training/export.py": {"tensorflow"},
 }

@@ -62,6 +62,10 @@ class BestLooks:
             for other in kept.values():
                 self._put(other)
 
+    def rival(self, time: float) -> Look | None:
+        """The look that one of this time would have to be better than; None if there is none that can be judged."""
+        return self._best.get(int(time // self._stretch)) if self._usable else None
+
     def _put(self, look: Look) -> None:
         stretch = int(look.time // self._stretch)
         self._best[stretch] = max(self._best.get(stretch, look), look, key=quality)

@@ -58,6 +58,12 @@ def look_at(face: Face, crop: np.ndarray, at: float) -> Look:
     return Look(at, face.box, None, quad.side, sharpness(crop), front, crop, quad, covered(crop))
 
 
+def glimpse(face: Face, like: Look, at: float) -> Look:
+    """What is known without a crop of a face seen `at` seconds, whose picture is taken to be `like` another of its."""
+    quad, front = face_quad(face.landmarks), frontality(face.landmarks)
+    return Look(at, face.box, None, quad.side, like.sharpness, front, None, quad, like.covered)
+
+
 def frontality(landmarks: np.ndarray) -> float:
     """How far a face looks at the camera, up to 1, of `(5, 2)` landmarks in the order of `Face`.
 

@@ -77,12 +77,16 @@ class Person:
 
     def see(self, look: Look) -> None:
         """Add a look at this person, not earlier than the last; scored already if `all_looks` are kept."""
-        self.first_time = self.first_time if self.looks else look.time
-        self.last_time = look.time
-        self.looks += 1
+        self.glimpse(look)
         self.best_looks.add(look)
         if self.all_looks is not None:
             self.all_looks.append(replace(look, crop=None))
+
+    def glimpse(self, look: Look) -> None:
+        """Remember that they were seen, but not how: a look without a crop, not earlier than the last."""
+        self.first_time = self.first_time if self.looks else look.time
+        self.last_time = look.time
+        self.looks += 1
         if self.trail is not None:
             self.trail.add(look.time, look.box)
 

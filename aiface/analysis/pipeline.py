@@ -58,7 +58,9 @@ def analyze_video(
     """
     used = settings.row() | {"faces_by": finder_name(finder)}
     analysis = Analysis(str(source), moving=True, settings=used)
-    session = Session(finder, detector, best_looks=settings.best_looks, trails=settings.trails)
+    session = Session(
+        finder, detector, best_looks=settings.best_looks, trails=settings.trails, glances=on_sample is None
+    )
     start = time.perf_counter()
     with ExitStack() as stack:
         rate = inf if record else settings.samples_per_second

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from aiface.analysis.best_looks import BEST_LOOKS, BestLooks
-from aiface.analysis.look import Look, look_at
+from aiface.analysis.best_looks import BEST_LOOKS, BestLooks, quality
+from aiface.analysis.look import Look, glimpse, look_at
 from aiface.analysis.person import Person, Trail
 from aiface.analysis.steady_verdict import SteadyVerdicts
 from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
+from aiface.faces.glances import Glances
 from aiface.faces.tracking import ShotDetector, Tracker, place_changed
 from aiface.labels import Answer
 from aiface.models.detector import Detector
@@ -60,7 +61,8 @@ class Session:
     """Everything seen so far in one clip or camera, frame by frame, in bounded memory unless each look is scored.
 
     Faces are found, told apart and compared in each frame, but scored only when somebody asks, each look once: a
-    person's `best_looks` when they have left or are judged, and what is shown while watching.
+    person's `best_looks` when they have left or are judged, and what is shown while watching. With `glances`, looks at
+    which nobody will look again are taken in passing: they have no crop, and can't be `shown`.
 
     people: by track id. frames: how many there were. duration: seconds that the clip is said to last, or None.
     forgotten: how many who left are no longer among `people`. best_looks: of each person that are scored at most; None
@@ -74,6 +76,7 @@ class Session:
         moving: bool = True,
         best_looks: int | None = BEST_LOOKS,
         trails: bool = False,
+        glances: bool = False,
     ):
         self.people: dict[int, Person] = {}
         self.frames = self.forgotten = 0
@@ -83,6 +86,8 @@ class Session:
         self._best_looks, self._trails = best_looks, trails
         self._finder, self._detector = finder, detector
         self._tracker, self._shots = Tracker(), ShotDetector()
+        self._glances = Glances(finder) if glances and best_looks else None
+        self._seen: Looks = []
         self._before: np.ndarray | None = None
         self._steady = SteadyVerdicts(detector.calibration)
         self._followed: dict[int, Person] = {}
@@ -90,19 +95,35 @@ class Session:
 
     def update(self, frame: Frame) -> Looks:
         """Find and tell apart the faces in a frame; each comes back with the person it belongs to, not scored yet."""
-        with self.stopwatch("find"):
-            faces = self._finder(frame.image)
-        with self.stopwatch("crop"):
-            looks = [look_at(face, crop_face(frame.image, face), frame.time) for face in faces]
+        self._end_tracks(frame)
+        looks = self._glimpsed(frame) or self._searched(frame)
         if self._best_looks is None:
             self.score(looks)
-        self._end_tracks(frame)
-        ids = self._tracker.update(np.array([face.box for face in faces]), frame.time)
-        seen = [(self._see(id, look), look) for id, look in zip(ids, looks, strict=True)]
+        ids = self._tracker.update(np.array([look.box for look in looks]), frame.time)
+        self._seen = [(self._see(id, look), look) for id, look in zip(ids, looks, strict=True)]
         self.frames += 1
-        self._save_crops(seen)
+        self._save_crops(self._seen)
         self._part()
-        return seen
+        return self._seen
+
+    def _searched(self, frame: Frame) -> list[Look]:
+        with self.stopwatch("find"):
+            faces = self._finder(frame.image)
+            if self._glances:
+                self._glances.searched(faces, frame.time)
+        with self.stopwatch("crop"):
+            return [look_at(face, crop_face(frame.image, face), frame.time) for face in faces]
+
+    def _glimpsed(self, frame: Frame) -> list[Look]:
+        """Looks at those who are followed, if no other face is there and none of theirs is better than what is kept."""
+        rivals = [person.best_looks.rival(frame.time) for person, _ in self._seen]
+        if not self._glances or len(rivals) != len(self._tracker.tracks):
+            return []
+        kept = [rival for rival in rivals if rival]
+        with self.stopwatch("find"):
+            faces = self._glances(frame.image, frame.time) if len(kept) == len(rivals) else []
+        looks = [glimpse(face, rival, frame.time) for face, rival in zip(faces, kept, strict=False)]
+        return [] if any(quality(look) > quality(rival) for look, rival in zip(looks, kept, strict=False)) else looks
 
     def _end_tracks(self, frame: Frame) -> None:
         """Of all at a cut; after a pause of those where the place looks otherwise, since somebody may have come."""
@@ -114,7 +135,7 @@ class Session:
 
     def _see(self, id: int, look: Look) -> Person:
         person = self.people.get(id) or self._newcomer(id)
-        person.see(look)
+        (person.glimpse if look.crop is None else person.see)(look)
         self.people[id] = self._followed[id] = person  # last: an interrupt leaves nobody here who was never seen
         return person
 

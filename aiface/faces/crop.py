@@ -107,6 +107,8 @@ def _region(image: np.ndarray, quad: Quad, margin: int = 16) -> tuple[np.ndarray
     height, width = image.shape[:2]
     low = np.floor(quad.corners.min(axis=0)).astype(int) - margin
     high = np.ceil(quad.corners.max(axis=0)).astype(int) + margin
+    if low.min() >= 0 and high[0] <= width and high[1] <= height:  # as most do: no need to pick pixels one by one
+        return image[low[1] : high[1], low[0] : high[0]], low
     columns = _mirrored(np.arange(low[0], high[0]), width)
     rows = _mirrored(np.arange(low[1], high[1]), height)
     return image[np.ix_(rows, columns)], low

@@ -1,14 +1,15 @@
 """Find the faces in an image, with five landmarks each.
 
-YuNet (OpenCV's `FaceDetectorYN`) when its file is in `weights/`, else MTCNN, whose weights ship inside the
-`mtcnn` package: about fifteen times slower, but there before anything was fetched.
+YuNet when its file is in `weights/`, through OpenVINO or else OpenCV; else MTCNN, whose weights ship inside the `mtcnn`
+package: about fifteen times slower, but there before anything was fetched.
 """
 
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Protocol
 
 import cv2
@@ -22,6 +23,7 @@ YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 SEARCH_SIDE = 640  # pixels: YuNet finds faces of about 10 to 300 px, so larger frames are scaled down first
 CLOSE_UP_SIDE = 320  # a second look at this size finds the faces that fill the frame
 MIN_CONFIDENCE = 0.7
+DOUBTFUL = 0.5  # what a glance takes for somebody who may have come
 WITHOUT_YUNET = (
     "MTCNN finds the faces: 15 times slower, and its crops, so scores too, are a little other than those that the "
     "figures were measured with"
@@ -60,14 +62,46 @@ def _box(values: Iterable[float]) -> tuple[float, float, float, float]:
     return x, y, width, height
 
 
+Rows = Callable[[np.ndarray, float], np.ndarray]  # RGB image and least confidence to faces (n, 15) as OpenCV has them
+
+
 class YuNet:
-    """YuNet through OpenCV: one object per thread, since the detector holds its input size."""
+    """YuNet through OpenVINO, or where that can't be had OpenCV: one object per thread, since it holds its input.
+
+    Raises `ModelError` for what is no YuNet. `say` gets the line that tells of OpenVINO's want, by default standard
+    error, once.
+    """
 
     name = "YuNet"
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, say: Callable[[str], None] | None = None):
         if not Path(path).is_file():
             raise ModelError(f"{path}: expected the YuNet file, found none; run ./fetch.sh faces")
+        self._net = _network(path, say or _say_once)
+
+    def detect(self, image: np.ndarray, confidence: float = MIN_CONFIDENCE) -> list[Face]:
+        """Faces of at least this confidence in an RGB uint8 image `(height, width, 3)` as it is, unscaled."""
+        return [
+            Face(_box(row[:4]), row[4:14].reshape(5, 2).astype(np.float32), float(row[14]))
+            for row in self._net(image, confidence)
+        ]
+
+
+def _network(path: str | Path, say: Callable[[str], None]) -> Rows:
+    try:
+        from aiface.faces.yunet import OpenVinoYuNet  # here: it takes OpenVINO
+
+        return OpenVinoYuNet(path)
+    except Exception as error:  # whatever keeps it from working here, there is OpenCV
+        net = OpenCvYuNet(path)
+        say(f"aiface: OpenVINO can't be used ({shorten(str(error), 200)}); YuNet runs through OpenCV, slower")
+        return net
+
+
+class OpenCvYuNet:
+    """YuNet's network through OpenCV, as `aiface.faces.yunet.OpenVinoYuNet` otherwise."""
+
+    def __init__(self, path: str | Path):
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of a default of its own
         try:
             self._net = cv2.FaceDetectorYN.create(str(path), "", (0, 0), MIN_CONFIDENCE, 0.3, 500)
@@ -79,14 +113,12 @@ class YuNet:
         finally:
             cv2.utils.logging.setLogLevel(level)
 
-    def detect(self, image: np.ndarray) -> list[Face]:
-        """Faces in an RGB uint8 image `(height, width, 3)` as it is, unscaled."""
+    def __call__(self, image: np.ndarray, confidence: float) -> np.ndarray:
+        """Faces `(n, 15)` in an RGB uint8 image: x, y, width, height, five landmarks x, y, the confidence."""
         self._net.setInputSize((image.shape[1], image.shape[0]))
+        self._net.setScoreThreshold(confidence)
         rows = self._net.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-        return [
-            Face(_box(row[:4]), row[4:14].reshape(5, 2).astype(np.float32), float(row[14]))
-            for row in (() if rows is None else rows)
-        ]
+        return np.empty((0, 15), np.float32) if rows is None else rows
 
 
 class Mtcnn:
@@ -153,16 +185,29 @@ class FaceFinder:
 
     def look(self, image: np.ndarray, side: int, border: float = 0.0) -> list[Face]:
         """Faces in an image, shrunk to `side` pixels if it is larger, within a mirrored border of that share."""
-        height, width = image.shape[:2]
-        scale = min(1.0, side / max(height, width))
-        if scale < 1.0:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        edge = round(max(image.shape[:2]) * border)
-        if edge:
-            image = cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101)
-        faces = (face.moved(1 / scale, -edge / scale, -edge / scale) for face in self._detector.detect(image))
-        return [face for face in faces if _centre_within(face, width, height)]
+        return _in_image(image, side, border, self._detector.detect)
+
+    def glance(self, image: np.ndarray) -> list[Face] | None:
+        """Faces in a small copy of an image, those in doubt too; None from MTCNN, which is sure at other confidences.
+
+        Boxes are right to a tenth or so of their sides, and landmarks too rough for a crop.
+        """
+        if not isinstance(self._detector, YuNet):
+            return None
+        return _in_image(image, CLOSE_UP_SIDE, 0.0, partial(self._detector.detect, confidence=DOUBTFUL))
+
+
+def _in_image(image: np.ndarray, side: int, border: float, detect: Callable[[np.ndarray], list[Face]]) -> list[Face]:
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    if scale < 1.0:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    edge = round(max(image.shape[:2]) * border)
+    if edge:
+        image = cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101)
+    faces = (face.moved(1 / scale, -edge / scale, -edge / scale) for face in detect(image))
+    return [face for face in faces if _centre_within(face, width, height)]
 
 
 def _centre_within(face: Face, width: int, height: int) -> bool:
@@ -178,7 +223,7 @@ def load_finder(weights: str | Path = WEIGHTS, say: Callable[[str], None] | None
     """
     path = Path(weights) / YUNET_FILE
     if path.is_file():
-        return FaceFinder(YuNet(path))
+        return FaceFinder(YuNet(path, say))
     (say or _say_once)(f"aiface: {path} is not there. {WITHOUT_YUNET}. To mend it: {HOW_TO_GET_YUNET}")
     return FaceFinder(Mtcnn())
 

@@ -5,7 +5,6 @@ Importing this module takes OpenVINO, but neither Keras nor its backends; only a
 
 import io
 import os
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -19,16 +18,12 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from aiface.faces.crop import CROP_SIZE
+from aiface.faces.openvino_import import openvino
 from aiface.io.files import atomic_path
 from aiface.io.greetings import greetings_hidden
 
 if TYPE_CHECKING:
     from aiface.models.keras_import import keras
-
-# Can't be imported, else OpenVINO reports its use to Google. None is what Python's manual has for that, not its types
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-import openvino  # noqa: E402
 
 
 class OpenVinoRuntime:

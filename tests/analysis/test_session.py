@@ -178,6 +178,76 @@ def test_the_image_is_left_as_it_is():
 # How much is scored and kept
 
 
+# Glances
+
+
+class Glancing(scene.Finder):
+    """Finds the same in a glance, to the pixel, and says how often it was asked for what."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def __call__(self, image):
+        self.asked.append("search")
+        return super().__call__(image)
+
+    def glance(self, image):
+        self.asked.append("glance")
+        return super().__call__(image)
+
+
+def follow(images, step=0.2, **options):
+    session = Session(finder := Glancing(), scene.detector(), **options)
+    seen = [session.update(Frame(image, step * index)) for index, image in enumerate(images)]
+    return session, finder, seen
+
+
+def large(*faces):
+    """A picture of more than a glance's size."""
+    return np.pad(picture(*faces), ((0, 200), (0, 200), (0, 0)), mode="edge")
+
+
+TWO_PEOPLE = [large((20 + i % 5, 30, 100, RED), (180, 40, 90, BLUE)) for i in range(120)]
+
+
+def test_glances_change_no_verdict_and_no_time():
+    (plain, asked, _), (glancing, asked_less, _) = (follow(TWO_PEOPLE, glances=on) for on in (False, True))
+    assert [str(verdict) for verdict in glancing.conclude()] == [str(verdict) for verdict in plain.conclude()]
+    for ours, theirs in zip(glancing.people.values(), plain.people.values(), strict=True):
+        assert (ours.looks, ours.first_time, ours.last_time) == (theirs.looks, theirs.first_time, theirs.last_time)
+        assert len(list(ours.best_looks)) == len(list(theirs.best_looks))
+        assert all(look.crop is not None for look in ours.best_looks)
+    assert asked.asked == ["search"] * 120
+    assert asked_less.asked.count("search") < 60 < asked_less.asked.count("glance")
+
+
+def test_who_is_glimpsed_has_no_crop():
+    _, _, seen = follow(TWO_PEOPLE, glances=True)
+    assert {look.crop is None for looks in seen for _, look in looks} == {True, False}
+    assert all(look.score is None for looks in seen for _, look in looks if look.crop is None)
+
+
+@pytest.mark.parametrize("options", [{}, {"glances": True, "best_looks": None}])
+def test_no_glances_unless_asked_for_or_where_every_look_counts(options):
+    _, finder, _ = follow(TWO_PEOPLE[:30], **options)
+    assert set(finder.asked) == {"search"}
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        large((20, 30, 100, RED), (180, 40, 90, BLUE), (20, 138, 40, BLUE)),  # somebody comes
+        large((20, 30, 100, RED)),  # somebody leaves
+        large((20, 30, 140, RED), (180, 40, 90, BLUE)),  # somebody comes closer: a better look
+        255 - TWO_PEOPLE[0],  # a cut
+    ],
+)
+def test_a_search_as_soon_as_anything_changes(last):
+    _, finder, _ = follow([*TWO_PEOPLE[:119], last], glances=True)
+    assert finder.asked[-1] == "search"
+
+
 class Counting:
     """The detector by colour, and how many crops it scored."""
 

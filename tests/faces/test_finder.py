@@ -7,7 +7,7 @@ import pytest
 
 from aiface.errors import ModelError
 from aiface.faces import finder as finder_module
-from aiface.faces.finder import YUNET_FILE, Face, FaceFinder, Mtcnn, YuNet, load_finder
+from aiface.faces.finder import YUNET_FILE, Face, FaceFinder, Mtcnn, OpenCvYuNet, YuNet, load_finder
 from aiface.paths import ROOT, WEIGHTS
 
 needs_yunet = pytest.mark.skipif(
@@ -219,14 +219,17 @@ def test_yunet_gets_bgr():
         def setInputSize(self, size):
             self.size = size
 
+        def setScoreThreshold(self, confidence):
+            self.confidence = confidence
+
         def detect(self, image):
             self.image = image
             return 0, None
 
-    detector = YuNet(WEIGHTS / YUNET_FILE)
-    detector._net = spy = Spy()
-    assert detector.detect(np.full((20, 30, 3), (255, 10, 0), np.uint8)) == []
-    assert spy.size == (30, 20)
+    network = OpenCvYuNet(WEIGHTS / YUNET_FILE)
+    network._net = spy = Spy()
+    assert network(np.full((20, 30, 3), (255, 10, 0), np.uint8), 0.5).shape == (0, 15)
+    assert (spy.size, spy.confidence) == ((30, 20), 0.5)
     assert spy.image[0, 0].tolist() == [0, 10, 255]
 
 
@@ -277,6 +280,36 @@ def test_a_wrong_yunet_file(tmp_path, capfd, content):
     with pytest.raises(ModelError, match=r"expected the YuNet network.*delete it and run \./fetch\.sh faces") as caught:
         load_finder(tmp_path)
     assert str(caught.value).startswith(str(tmp_path / YUNET_FILE))
+    assert capfd.readouterr().err == ""
+
+
+def missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "aiface.faces.openvino_import", raising=False)
+    monkeypatch.delitem(sys.modules, "aiface.faces.yunet", raising=False)
+
+
+def unable_to_read(monkeypatch):
+    def fail(path):
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr("aiface.faces.yunet._of_pictures", fail)
+
+
+@needs_yunet
+@pytest.mark.parametrize(("fail", "reason"), [(missing, "openvino"), (unable_to_read, "no such operation")])
+def test_opencv_where_openvino_cannot_be_had(monkeypatch, capfd, astronaut, face, fail, reason):
+    fail(monkeypatch)
+    lines = []
+    finder = load_finder(say=lines.append)
+    (found,) = finder(astronaut)
+    assert finder.name == "YuNet"
+    assert isinstance(finder._detector._net, OpenCvYuNet)
+    assert landmark_error(found, face) < 0.02
+    (line,) = lines
+    assert line.startswith("aiface: OpenVINO can't be used (")
+    assert reason in line
+    assert line.endswith("; YuNet runs through OpenCV, slower")
     assert capfd.readouterr().err == ""
 
 

@@ -141,7 +141,8 @@ def forgetful():
 
 
 def missing(monkeypatch):
-    monkeypatch.delitem(sys.modules, "aiface.models.openvino_runtime", raising=False)
+    for name in ("faces.openvino_import", "models.openvino_runtime"):
+        monkeypatch.delitem(sys.modules, f"aiface.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "openvino", None)
 
 
