@@ -15,13 +15,13 @@ import numpy as np
 from aiface.data.crop_sets import CropSet
 from aiface.data.groups import groups
 from aiface.errors import ModelError
-from aiface.evaluation.scoring import seen
 from aiface.io.files import atomic_path, sha256, write_json
 from aiface.models.bundle import load_network
 from aiface.models.calibration import fit
 from aiface.models.card import CARD, INT8, read_card
 from aiface.models.detector import Detector, load_detector
 from aiface.models.openvino_runtime import OpenVinoRuntime, converted, pack
+from aiface.models.views import measured
 from aiface.training.trainer import validation_auc
 
 SUBSET = 300  # crops; what NNCF takes by default
@@ -40,7 +40,7 @@ def quantize(folder: str | Path, crops: CropSet, seed: int = 0) -> Path:
     model = converted(card["sha256"], lambda: load_network(folder))
     model = nncf.quantize(model, nncf.Dataset(chosen, lambda index: valid[index][None]), subset_size=len(chosen))
     packed = pack(model)
-    logits, view_logits = seen(OpenVinoRuntime(model, "int8"), valid.batches())
+    logits, view_logits = measured(OpenVinoRuntime(model, "int8"), valid.batches())
     calibration = fit(logits, valid.labels, view_logits, groups(valid))
     with atomic_path(folder / CARD) as card_path, atomic_path(folder / INT8) as path:
         path.write_bytes(packed)

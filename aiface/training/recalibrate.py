@@ -11,12 +11,12 @@ import numpy as np
 from aiface.data.crop_sets import CropSet
 from aiface.data.groups import groups
 from aiface.evaluation.metrics import by_source, metrics
-from aiface.evaluation.scoring import seen
 from aiface.io.files import write_json
 from aiface.labels import AI, REAL
 from aiface.models.calibration import Calibration, fit
 from aiface.models.card import CARD, read_card
 from aiface.models.detector import load_detector
+from aiface.models.views import measured
 from aiface.training.trainer import validation_auc
 
 
@@ -28,7 +28,7 @@ def recalibrate(folder: str | Path, crops: CropSet) -> Calibration:
     """
     folder, valid, test = Path(folder), crops.split_of_both("valid"), crops.split("test")
     card, detector = read_card(folder), load_detector(folder)
-    logits, view_logits = seen(detector.runtime, valid.batches())
+    logits, view_logits = measured(detector.runtime, valid.batches())
     fitted = fit(logits, valid.labels, view_logits, groups(valid))
     card |= {"calibration": asdict(fitted), "calibrated_on": valid.manifest()}
     card["metrics"] = {"valid": validation_auc(logits, valid)}

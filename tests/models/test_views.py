@@ -40,9 +40,16 @@ def test_both_sides_of_a_face_count_alike(n):
 
 def test_measured_is_of_each_face_and_each_view_by_itself():
     images = crops(5)
-    faces, of_views = measured(left_half, [images[:2], images[2:]])
+    asked = []
+    faces, of_views = measured(lambda batch: (asked.append(len(batch)), left_half(batch))[1], [images[:2], images[2:]])
+    assert asked == [2, 2, 2, 3, 3, 3]  # no more passes than views
     np.testing.assert_array_equal(faces, both_sides(left_half, images))
     np.testing.assert_array_equal(of_views, [left_half(view) for view in views(images)])
+
+
+def test_of_nobody_there_is_nothing():
+    faces, of_views = measured(left_half, [])
+    assert (faces.shape, of_views.shape) == ((0,), (len(VIEWS), 0))
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
