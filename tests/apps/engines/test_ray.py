@@ -40,7 +40,7 @@ for _ in range(60):
     except ConnectionError:
         time.sleep(1)
 while ray.cluster_resources().get("CPU", 0) < int(sys.argv[2]): time.sleep(0.2)"""
-run = partial(subprocess.run, cwd=ROOT, env=os.environ | PLACE, capture_output=True, text=True, timeout=170)
+run = partial(subprocess.run, cwd=ROOT, env=os.environ | PLACE, capture_output=True, text=True, timeout=500)
 working = partial(subprocess.Popen, cwd=ROOT, env=os.environ | PLACE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
