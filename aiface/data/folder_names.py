@@ -11,7 +11,8 @@ from aiface.labels import label_of_folder
 
 EVAL = "eval"  # the test split of some sets, beside dev, and the validation split of others, beside test
 _SPLIT_FOLDERS = {
-    "train": "train", "training": "train", "test": "test", "testing": "test", "eval": EVAL, "evaluation": EVAL,
+    "train": "train", "training": "train", "test": "test", "testing": "test", "tst": "test",
+    "eval": EVAL, "evaluation": EVAL,
     "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "development": "valid",
 }  # fmt: skip
 _FORM = re.compile(r"(train|test|valid|val|eval|dev)(ing|ation|uation|elopment)?(set|data|split)?s?")

@@ -131,7 +131,8 @@ def _found_in(root: Path, names: Mapping[str, int] | None) -> Found:
     if not found.items:
         raise DataError(
             f"{root}: expected pictures in folders real/ and fake/ (or ai/), found none; "
-            f"see data/README.md for the layout, ./fetch.sh data for the 140k set{hint}"
+            "name others by --real and --fake, see data/README.md for the layout, "
+            f"./fetch.sh data for the 140k set{hint}"
         )
     _check_classes(found.items, root, hint)
     return found

@@ -25,7 +25,7 @@ from aiface.labels import AI, NAMES, REAL, Answer, label_of_folder
 from aiface.models.detector import Detector
 
 TABLE = "clips.csv"
-NUMBERS = {str(REAL), str(AI)}  # as labels
+NUMBERS = {"0": REAL, "0.0": REAL, "1": AI, "1.0": AI}  # as labels
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _read_table(table: Path) -> list[Clip]:
         head = "".join(lines[before : before + 1])
         delimiter = max(",;\t", key=head.count)
         reader = csv.DictReader(lines[before:], delimiter=delimiter)
-        columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+        columns = [(name or "").strip(' "').lower() for name in reader.fieldnames or ()]
         reader.fieldnames = columns
         rows = [(f"{table}, line {before + reader.line_num}", row) for row in reader if any(row.values())]
     except (csv.Error, UnicodeDecodeError) as error:
@@ -89,7 +89,7 @@ def _text(data: bytes) -> str:
 
 def _listed(row: Mapping[str, str | None], folder: Path, where: str) -> Clip:
     name, word = (row["file"] or "").strip(), (row["label"] or "").strip()
-    label = int(word) if word in NUMBERS else label_of_folder(word)
+    label = NUMBERS[word] if word in NUMBERS else label_of_folder(word)
     if label is None:
         raise DataError(f"{where}: expected the label real or ai (0 or 1), found {word!r}; correct it")
     if not (folder / name).is_file() and "\\" in name:

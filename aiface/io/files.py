@@ -17,7 +17,8 @@ from pathlib import Path
 from aiface.errors import DataError, WriteError
 
 LONGEST = 100  # bytes of a name that results are called by: a file system takes 255, and there is more in a name
-_NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of bytes of a name that are no UTF-8
+# What Python makes of bytes of a name that are no UTF-8, and what would steer a terminal or turn its line round
+_NO_TEXT = re.compile("[\ud800-\udfff\0-\b\v\f\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what writing itself fails with
 
 

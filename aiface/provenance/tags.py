@@ -5,8 +5,10 @@ bounded in length and free of control characters. It is no HTML: what shows it e
 """
 
 import os
+import struct
 import unicodedata
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -19,11 +21,12 @@ from PIL import Image, ImageFile, IptcImagePlugin
 from PIL.ExifTags import IFD, TAGS, Base
 
 from aiface.errors import DataError
-from aiface.io.images import check_size, open_image
+from aiface.io.images import PNG, check_size, open_image
 from aiface.io.media_kinds import OPTIONS
 
 MAX_TAGS = 100  # of a kind
 MAX_TEXT = 20_000  # characters of a value: a prompt has thousands
+MAX_PIECE = 1_000_000  # bytes of a piece of a PNG, as they are stored
 MAX_XMP = 1_000_000  # bytes of a packet
 EXIF = ("Make", "Model", "Software", "ProcessingSoftware", "HostComputer", "DateTime", "DateTimeOriginal", "Artist",
         "Copyright", "ImageDescription", "UserComment", "XPTitle", "XPComment", "XPKeywords")  # fmt: skip
@@ -86,8 +89,10 @@ def _image(file: BinaryIO) -> Pairs:
             with suppress(Exception):
                 check_size(Path(file.name), image.size, image.format, os.fstat(file.fileno()).st_size)
                 image.load()  # text may follow the pixels
-        for read in (_exif, _iptc, _text):
+        for read in (_exif, _iptc, _comment):
             yield from _readable(read, image)
+        if image.format == "PNG":
+            yield from _readable(_png_text, file)
         packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or image.getexif().get(Base.XMLPacket)
         yield from _readable(_xmp, packet or b"")
 
@@ -119,12 +124,43 @@ def _iptc(image: ImageFile.ImageFile) -> Pairs:
                 yield f"IPTC {IPTC[number]}", one
 
 
-def _text(image: Image.Image) -> Pairs:
-    """PNG's text chunks; the comment of a JPEG or GIF."""
-    for name, value in image.info.items():
-        chunk = image.format == "PNG" and isinstance(value, str) and not str(name).startswith(("XML:", "Raw profile"))
-        if chunk or name == "comment":
-            yield f"text {name}", value
+def _comment(image: Image.Image) -> Pairs:
+    """The comment of a JPEG or GIF."""
+    if "comment" in image.info:
+        yield "text comment", image.info["comment"]
+
+
+def _png_text(file: BinaryIO) -> Pairs:
+    """A PNG's text, of each piece its beginning: Pillow reads none of a picture with over 1 MB of it in one piece.
+
+    PNG, third edition, sections 5.3 and 11.3.3.
+    """
+    file.seek(len(PNG))
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        end = file.tell() + length + 4
+        if kind in TEXTS:
+            keyword, _, rest = file.read(min(length, MAX_PIECE)).partition(b"\0")
+            if keyword and not keyword.startswith((b"XML:", b"Raw profile")):
+                with suppress(zlib.error, IndexError):  # damaged
+                    yield f"text {keyword.decode('latin-1')}", TEXTS[kind](rest)
+        file.seek(end)
+
+
+def _inflated(data: bytes) -> bytes:
+    return zlib.decompressobj().decompress(data, 4 * MAX_TEXT)
+
+
+def _international(rest: bytes) -> str:
+    text = rest[2:].split(b"\0", 2)[2]
+    return (_inflated(text) if rest[0] else text).decode("utf-8", "replace")
+
+
+TEXTS: dict[bytes, Callable[[bytes], str]] = {  # a PNG's pieces of text
+    b"tEXt": lambda rest: rest.decode("latin-1"),
+    b"zTXt": lambda rest: _inflated(rest[1:]).decode("latin-1"),
+    b"iTXt": _international,
+}
 
 
 def _xmp(packet: bytes | str) -> Pairs:

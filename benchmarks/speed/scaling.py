@@ -77,7 +77,8 @@ computers TensorFlow has nothing that works with Keras 3 (keras#20585).
 **Not measured: speed on several GPUs, and their own collectives (NCCL).** No machine with several was at hand.
 """
 RUN = (
-    "import json, sys; from benchmarks import scaling; print(json.dumps(getattr(scaling, sys.argv[1])(*sys.argv[2:])))"
+    "import json, sys; from benchmarks.speed import scaling; "
+    "print(json.dumps(getattr(scaling, sys.argv[1])(*sys.argv[2:])))"
 )
 
 

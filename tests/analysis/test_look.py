@@ -46,6 +46,10 @@ def bar(colour):
     return lambda eyes: np.full_like(eyes, colour)
 
 
+def noise(eyes):
+    return np.random.default_rng(0).integers(0, 256, eyes.shape, np.uint8)
+
+
 def mosaic(eyes, block=10):
     small = cv2.resize(eyes, None, fx=1 / block, fy=1 / block, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, eyes.shape[1::-1], interpolation=cv2.INTER_NEAREST)
@@ -53,7 +57,7 @@ def mosaic(eyes, block=10):
 
 @pytest.mark.parametrize(
     ("hide", "flaw"),
-    [(bar(0), COVERED), (bar(255), COVERED), (bar(110), COVERED), (mosaic, COVERED),
+    [(bar(0), COVERED), (bar(255), COVERED), (bar(110), COVERED), (mosaic, COVERED), (noise, COVERED),
      (lambda eyes: cv2.GaussianBlur(eyes, (0, 0), 4), COVERED),
      (lambda eyes: cv2.GaussianBlur(eyes, (0, 0), 0.5), None), (lambda eyes: eyes // 2, None),
      (lambda eyes: eyes, None)],

@@ -109,6 +109,24 @@ def test_text_after_the_pixels(tmp_path):
     assert read_tags(path) == {"text Title": "first", "text parameters": "late"}
 
 
+LONG = b"a cat, Steps: 20 " * 120_000
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        chunk(b"zTXt", b"parameters\0\0" + zlib.compress(LONG)),
+        chunk(b"iTXt", b"parameters\0\1\0\0\0" + zlib.compress(LONG)),
+        chunk(b"iTXt", b"parameters\0\0\0\0\0" + LONG),
+        chunk(b"tEXt", b"parameters\0" + LONG),
+    ],
+)
+def test_of_long_text_the_beginning(tmp_path, piece):
+    found = read_tags(before_the_end(save(tmp_path, text={"Title": "first"}), piece))
+    assert found["text parameters"].startswith("a cat, Steps: 20 a cat")
+    assert found["text Title"] == "first"
+
+
 @pytest.mark.parametrize(
     "chunks",
     [

@@ -12,6 +12,7 @@ from aiface.errors import DataError
 MOST_BYTES = 1_250_000_000  # of its samples as they are: 200 megapixels of 16-bit colour
 RANGE = (0.1, 99.9)  # per cent of the samples: what lies beyond is a hot pixel or a lamp
 SOME = 1_000_000  # samples that tell the range
+PLANAR = 2  # TIFF 6.0, page 38
 INVERTED, GREY, RGB = 0, 1, 2  # photometric interpretations; TIFF 6.0, page 37
 SAMPLES = {1: "whole numbers", 2: "whole numbers with a sign", 3: "floating-point numbers"}  # by SampleFormat
 COLOURED = {2, 4, 6}  # a PNG's kinds but grey and palettes; PNG, third edition, section 11.2.1
@@ -27,6 +28,7 @@ class DeepTiff(NamedTuple):
     form: int
     photometric: int
     end: int  # bytes into the file, where its last pixels end
+    planes: bool  # each colour by itself
 
 
 def deep_tiff(file: BinaryIO) -> DeepTiff | None:
@@ -45,7 +47,9 @@ def _first_directory(file: BinaryIO) -> DeepTiff | None:
     bits, photometric = max(tags.get(258, (1,))), tags.get(262)
     if bits <= 8 or photometric not in {INVERTED, GREY, RGB}:
         return None
-    return DeepTiff((tags[256], tags[257]), bits, tags.get(277, 1), tags.get(339, (1,))[0], photometric, _end(tags))
+    samples, planes = tags.get(277, 1), tags.get(284) == PLANAR
+    form = tags.get(339, (1,))[0]
+    return DeepTiff((tags[256], tags[257]), bits, samples, form, photometric, _end(tags), planes and samples > 1)
 
 
 def _end(tags: ImageFileDirectory_v2) -> int:
@@ -66,6 +70,8 @@ def read_deep(path: Path, tiff: DeepTiff) -> np.ndarray:
     if width * height * tiff.samples * tiff.bits > 8 * MOST_BYTES:
         found = f"{width}x{height} pixels of {tiff.samples} times {tiff.bits} bits"
         raise DataError(f"{path}: expected a TIFF of at most {MOST_BYTES / 1e9} GB, found {found}; save it with 8 bits")
+    if tiff.planes:  # OpenCV would mix them up
+        raise DataError(f"{path}: expected a TIFF whose colours lie together, found each in a plane by itself; {HOW}")
     if tiff.end > (there := path.stat().st_size):  # OpenCV would take some such for whole
         raise DataError(f"{path}: expected a whole TIFF, of {tiff.end} bytes at least, found {there}; replace it")
     image = _decoded(np.fromfile(path, np.uint8))

@@ -201,3 +201,10 @@ def test_what_takes_too_much_memory(tmp_path, monkeypatch):
         DataError, match=r"expected a TIFF of at most .* GB, found 50x40 pixels of 3 times 16 bits; save"
     ):
         read_image(tmp_path / "a.tif")
+
+
+def test_planes_by_themselves_are_refused(tmp_path):
+    values = kind_of(np.moveaxis(COLOUR, 2, 0), WHOLE[1])
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", planarconfig="separate")
+    with pytest.raises(DataError, match=r"expected a TIFF whose colours lie together, found each in a plane by itself"):
+        read_image(tmp_path / "a.tif")
