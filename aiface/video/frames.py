@@ -55,7 +55,10 @@ class VideoSource:
             first = next(self._arriving(), None)
             if first is None:
                 reason = self.warning or "it ends before the first"
-                raise VideoError(f"{self.name}: expected frames, found none ({reason}); get another copy of it")
+                advice = "get another copy of it"
+                if "://" in self.name:  # not every server lets a file be read from its middle, where its index may be
+                    advice = "save it as a file and judge that"
+                raise VideoError(f"{self.name}: expected frames, found none ({reason}); {advice}")
             self.height, self.width = first[1]().shape[:2]
         except BaseException:
             self.close()

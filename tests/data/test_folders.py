@@ -124,7 +124,7 @@ def test_relative_root(tmp_path, monkeypatch):
         (None, r"expected a folder with real/ and fake/ below it, found no folder; check the path"),
         (
             [],
-            r"expected pictures in folders real/ and fake/ \(or ai/\), found none; name others by --real and --fake, see data/README\.md",
+            r"found none; name others by --real and --fake, see data/README\.md",
         ),
         (["a.jpg", "other/b.jpg"], r"expected pictures in folders.*found none.*\./fetch\.sh data"),
         (["real/a.txt", "fake/b.txt"], r"expected pictures in folders.*found none"),
