@@ -9,7 +9,7 @@ from aiface.faces.finder import Face
 
 MIN_SIDE = 64  # pixels of the source under the crop: training never saw less
 MIN_SHARPNESS = 1.5  # of `aiface.faces.crop.sharpness`: half the faces fall below it at the heaviest blur of training
-MAX_COVERED = 0.25  # of `aiface.faces.crop.covered`: 15 of 17,284 pictures of faces lie above, most in sunglasses
+MAX_COVERED = 0.25  # of `aiface.faces.crop.covered`: 15 of 17,284 pictures of faces lie above
 
 TOO_SMALL = f"face too small (under {MIN_SIDE} pixels across the crop)"
 TOO_BLURRED = "face too blurred"
