@@ -116,14 +116,15 @@ class Session:
 
     def _glimpsed(self, frame: Frame) -> list[Look]:
         """Looks at those who are followed, if no other face is there and none of theirs is better than what is kept."""
-        rivals = [person.best_looks.rival(frame.time) for person, _ in self._seen]
-        if not self._glances or len(rivals) != len(self._tracker.tracks):
+        if not self._glances or len(self._seen) != len(self._tracker.tracks):
             return []
-        kept = [rival for rival in rivals if rival]
+        rivals = [rival for person, _ in self._seen if (rival := person.best_looks.rival(frame.time))]
+        if len(rivals) != len(self._seen):
+            return []
         with self.stopwatch("find"):
-            faces = self._glances(frame.image, frame.time) if len(kept) == len(rivals) else []
-        looks = [glimpse(face, rival, frame.time) for face, rival in zip(faces, kept, strict=False)]
-        return [] if any(quality(look) > quality(rival) for look, rival in zip(looks, kept, strict=False)) else looks
+            faces = self._glances(frame.image, frame.time)
+        looks = [glimpse(face, rival, frame.time) for face, rival in zip(faces, rivals, strict=False)]
+        return [] if any(quality(look) > quality(rival) for look, rival in zip(looks, rivals, strict=False)) else looks
 
     def _end_tracks(self, frame: Frame) -> None:
         """Of all at a cut; after a pause of those where the place looks otherwise, since somebody may have come."""

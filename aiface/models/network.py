@@ -20,11 +20,8 @@ from aiface.models.vetting import network_fault, vet_weights
 from aiface.paths import WEIGHTS
 
 FROM_SCRATCH = "from-scratch"
-LEVELS = (
-    "block_6_project",
-    "block_10_project",
-    "block_13_project",
-)  # of MobileNetV2: cells of 16 pixels, 32 channels...
+# Of MobileNetV2, whose maps have cells of 16, 16 and 32 pixels there
+LEVELS = ("block_6_project", "block_10_project", "block_13_project")
 GRID = 8  # cells along a side of the maps that are pooled
 HASH_MARK = "#sha256="  # between a file's name and its hash, as in pip's addresses
 

@@ -72,7 +72,10 @@ def fit(copies: Sequence[np.ndarray], labels: np.ndarray, weights: np.ndarray, r
     ]
 
 
-def _one(copies, labels, weights, recipe: Recipe, scale, seed: int) -> list[np.ndarray]:
+def _one(
+    copies: Sequence[np.ndarray], labels: np.ndarray, weights: np.ndarray, recipe: Recipe,
+    scale: tuple[np.ndarray, np.ndarray], seed: int,
+) -> list[np.ndarray]:  # fmt: skip
     """One of the small networks, which takes features as they are: its scaling is in its first layer."""
     rng = np.random.default_rng(seed)
     rows, of_copy = rng.choice(len(labels), recipe.draws, p=weights), rng.integers(len(copies), size=recipe.draws)

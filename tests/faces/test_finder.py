@@ -4,6 +4,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from scene import NOBODY
 
 from aiface.errors import ModelError
 from aiface.faces import finder as finder_module
@@ -113,18 +114,7 @@ def test_two_faces_largest_first(finder, astronaut, face):
     assert landmark_error(found[1], face.moved(0.8, 560, 40)) < 0.25
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((480, 640, 3), np.uint8),
-        np.full((100, 100, 3), 255, np.uint8),
-        np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8),
-        np.zeros((1, 1, 3), np.uint8),
-        np.zeros((3, 900, 3), np.uint8),
-        np.zeros((900, 2, 3), np.uint8),
-    ],
-    ids=["black", "white", "noise", "a pixel", "a line", "a column"],
-)
+@pytest.mark.parametrize("image", NOBODY.values(), ids=NOBODY)
 def test_no_face(each_finder, image):
     assert each_finder(image) == []
 

@@ -3,6 +3,7 @@ from itertools import product
 import cv2
 import numpy as np
 import pytest
+from scene import NOBODY
 
 from aiface.faces.finder import YUNET_FILE, OpenCvYuNet
 from aiface.faces.yunet import OpenVinoYuNet
@@ -43,17 +44,7 @@ def test_what_opencv_finds(networks, astronaut, height, width, least, confidence
     np.testing.assert_allclose(ours, theirs, atol=0.01)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((480, 640, 3), np.uint8),
-        np.full((100, 100, 3), 255, np.uint8),
-        np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8),
-        np.zeros((1, 1, 3), np.uint8),
-        np.zeros((3, 900, 3), np.uint8),
-    ],
-    ids=["black", "white", "noise", "a pixel", "a line"],
-)
+@pytest.mark.parametrize("image", NOBODY.values(), ids=NOBODY)
 def test_nobody(networks, image):
     for network in networks:
         rows = network(image, 0.7)

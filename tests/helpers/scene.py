@@ -24,6 +24,15 @@ CARD = {
     "training": {"summary": "Made by <the> tests."},
 }
 
+NOBODY = {  # pictures in which no finder finds a face
+    "black": np.zeros((480, 640, 3), np.uint8),
+    "white": np.full((100, 100, 3), 255, np.uint8),
+    "noise": np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8),
+    "a pixel": np.zeros((1, 1, 3), np.uint8),
+    "a line": np.zeros((3, 900, 3), np.uint8),
+    "a column": np.zeros((900, 2, 3), np.uint8),
+}
+
 
 def picture(*people, width=WIDTH, height=HEIGHT, ground=90):
     """A grey RGB image with a striped square of `side` pixels for each `(x, y, side, colour)`."""
