@@ -90,44 +90,73 @@ def _graph(name: str, kind: Backbone, size: int, dropout: float) -> keras.Model:
 
 
 def read_levels(
-    towers: Mapping[str, keras.Model], usual: np.ndarray | None = None, levels: Sequence[str] = LEVELS
+    towers: Mapping[str, tuple[keras.Model, int]], usual: np.ndarray | None = None, levels: Sequence[str] = LEVELS
 ) -> keras.Model:
     """What networks see early on, as one flat graph: crops as `build` has it in, float32 `(n, channels)` out.
 
-    towers: networks of `build`'s graph, by a name for each. levels: layers of theirs whose maps are read, each channel
-    by its mean over places, and by the mean of what lies above its usual value, which tells how it varies. usual: the
-    output of such a graph, its mean over many crops; without it 0 is what is usual.
+    towers: networks of `build`'s graph, by a name for each, with the side of the crop's middle that each sees, enlarged
+    to the whole's size: CROP_SIZE, or half of it, whose pixels a network's first strides then don't pass over. levels:
+    layers of theirs whose maps are read, each channel by its mean over places, and by the mean of what lies above its
+    usual value, which tells how it varies. usual: the output of such a graph, its mean over many crops; without it 0 is
+    what is usual. Raises `ModelError` where that is of other networks.
     """
+    total = 2 * sum(network.get_layer(level).output.shape[-1] for network, _ in towers.values() for level in levels)
+    usual = np.zeros(total, np.float32) if usual is None else usual
+    if len(usual) != total:
+        raise ModelError(f"expected what is usual of {total} channels, found {len(usual)}; make those features anew")
     image = keras.Input((CROP_SIZE, CROP_SIZE, 3), dtype="uint8", name="image")
+    views = {side: _middle(image, side) for _, side in towers.values()}
     cells, place = [], 0
-    for name, network in towers.items():
-        for level, maps in zip(levels, _tower(network, image, name, levels), strict=True):
+    for name, (network, side) in towers.items():
+        for level, maps in zip(levels, _tower(network, image, views[side], name, levels), strict=True):
             channels = maps.shape[-1]
-            mean = np.zeros(channels, np.float32) if usual is None else usual[place : place + channels]
-            cells.append(_cells(maps, f"{name}_{level}", mean))
+            mean = usual[place : place + channels]
+            cells.append(_cells(maps, f"{name}_{level}", mean, GRID * side // CROP_SIZE))
             place += 2 * channels
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(keras.layers.Concatenate(name="levels")(cells))
     return keras.Model(image, pooled, name="levels")
 
 
-def _tower(network: keras.Model, image: keras.KerasTensor, name: str, levels: Sequence[str]) -> list[keras.KerasTensor]:
-    """A network's maps at some levels, of `image`: its layers copied, with names of their own."""
+def _middle(image: keras.KerasTensor, side: int) -> keras.KerasTensor:
+    """The middle of an image, enlarged to its size."""
+    if side == CROP_SIZE:
+        return image
+    middle = keras.layers.Cropping2D((CROP_SIZE - side) // 2, name=f"middle_{side}")(image)
+    middle = keras.layers.Rescaling(1.0, dtype="float32", name=f"middle_{side}_float")(middle)
+    enlarged = keras.layers.UpSampling2D(CROP_SIZE // side, interpolation="bilinear", name=f"middle_{side}_enlarged")
+    return enlarged(middle)
+
+
+def _tower(
+    network: keras.Model, image: keras.KerasTensor, view: keras.KerasTensor, name: str, levels: Sequence[str]
+) -> list[keras.KerasTensor]:
+    """A network's maps at some levels, of a `view` of the graph's `image`: its layers copied under other names."""
 
     def renamed(layer: keras.layers.Layer) -> keras.layers.Layer:
         return type(layer).from_config(layer.get_config() | {"name": f"{name}_{layer.name}"})
 
+    def called(layer: keras.layers.Layer, first: object, *more: object, **options: object) -> object:
+        return layer(view if first is image else first, *more, **options)
+
     part = keras.Model(network.input, [network.get_layer(level).output for level in levels])
-    copy = keras.models.clone_model(part, input_tensors=image, clone_function=renamed)
+    copy = keras.models.clone_model(part, input_tensors=image, call_function=called, clone_function=renamed)
     copy.set_weights(part.get_weights())
     return copy.outputs
 
 
-def _cells(maps: keras.KerasTensor, name: str, mean: np.ndarray) -> keras.KerasTensor:
-    """Maps `(n, s, s, c)` as `(n, 8, 8, 2c)`: less their `mean`, and what of that is above 0."""
+def _cells(maps: keras.KerasTensor, name: str, mean: np.ndarray, along: int) -> keras.KerasTensor:
+    """Maps `(n, s, s, c)` as `(n, 8, 8, 2c)`: less their `mean`, and what of that is above 0.
+
+    They are `along` cells wide, in the middle of the 8, so that each lies where it was seen; means over all stay so.
+    """
     shift = keras.layers.Normalization(mean=mean.tolist(), variance=[1.0] * len(mean), name=f"{name}_shifted")
     shifted = shift(maps)
     both = keras.layers.Concatenate(name=f"{name}_both")([shifted, keras.layers.ReLU(name=f"{name}_above")(shifted)])
-    return keras.layers.AveragePooling2D(maps.shape[1] // GRID, name=f"{name}_cells")(both)
+    cells = keras.layers.AveragePooling2D(maps.shape[1] // along, name=f"{name}_cells")(both)
+    if along == GRID:
+        return cells
+    cells = keras.layers.ZeroPadding2D((GRID - along) // 2, name=f"{name}_placed")(cells)
+    return keras.layers.Rescaling((GRID / along) ** 2, name=f"{name}_weighed")(cells)
 
 
 def with_head(seen: keras.Model, head: Sequence[np.ndarray], name: str) -> keras.Model:

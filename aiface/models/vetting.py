@@ -22,10 +22,12 @@ MOST_BYTES = 1 << 30
 MOST_OBJECTS = 100_000  # in an HDF5 file
 LONGEST = 16_384  # along an axis of a weight
 LAYERS = {
-    "Activation", "Add", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Dense", "DepthwiseConv2D",
-    "Dropout", "Flatten", "GlobalAveragePooling2D", "InputLayer", "LeakyReLU", "MaxPooling2D", "Multiply",
-    "Normalization", "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "ZeroPadding2D",
+    "Activation", "Add", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Cropping2D", "Dense",
+    "DepthwiseConv2D", "Dropout", "Flatten", "GlobalAveragePooling2D", "InputLayer", "LeakyReLU", "MaxPooling2D",
+    "Multiply", "Normalization", "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
+ENLARGED = 4  # times that a network may enlarge its maps, all layers together
+PADDED = 256  # cells that a layer may add to a side
 PLAIN = {"keras", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations"}
 SIZES = ("units", "filters", "kernel_size")  # in a layer's settings, of which its weights have the shape
 
@@ -103,19 +105,32 @@ def _node_fault(node: object) -> str | None:
 
 def _faults(config: object, axes: set[int]) -> Iterator[str]:
     """What is wrong with a network's configuration, whose weights have these `axes`."""
-    if isinstance(config, list):
-        for entry in config:
-            yield from _faults(entry, axes)
-    if not isinstance(config, dict):
-        return
-    if "class_name" in config:
-        name, module = config["class_name"], config.get("module")
+    enlarged = 1
+    for layer in _objects(config):
+        name, module = layer["class_name"], layer.get("module")
         plain = module in PLAIN or (module is None and name == "__keras_tensor__")
         if not (plain or (module == "keras.layers" and name in LAYERS) or name == "Functional"):
-            yield f"{_described(config)}, which is none of the layers that it may have"
-        yield from _size_faults(config, axes)
-    for entry in config.values():
-        yield from _faults(entry, axes)
+            yield f"{_described(layer)}, which is none of the layers that it may have"
+        yield from _size_faults(layer, axes)
+        enlarged *= _number(layer, "size", 1) if name == "UpSampling2D" else 1
+    if enlarged > ENLARGED:
+        yield f"maps enlarged {enlarged} times, over {ENLARGED}"
+
+
+def _objects(config: object) -> Iterator[dict]:
+    """Every layer, initialiser and so on in a configuration."""
+    if isinstance(config, dict) and "class_name" in config:
+        yield config
+    if isinstance(config, dict | list):
+        for entry in config.values() if isinstance(config, dict) else config:
+            yield from _objects(entry)
+
+
+def _number(config: dict, key: str, default: int) -> int:
+    """The largest number in a layer's setting, or `default` where there is none."""
+    settings = config.get("config")
+    numbers = np.ravel(settings.get(key, ())) if isinstance(settings, dict) else np.zeros(0)
+    return int(numbers.max()) if numbers.size and numbers.dtype.kind in "iuf" else default
 
 
 def _described(config: dict) -> str:
@@ -130,3 +145,5 @@ def _size_faults(config: dict, axes: set[int]) -> Iterator[str]:
     for key in SIZES:
         if key in settings and not set(np.atleast_1d(settings[key]).tolist()) <= axes:
             yield f"{config['class_name']} with {key} {settings[key]}, of which there are no weights"
+    if (padding := _number(config, "padding", 0)) > PADDED:
+        yield f"{config['class_name']} with a padding of {padding}, over {PADDED}"

@@ -1,8 +1,10 @@
 """`python -m benchmarks.frozen.features CROPS OUT`: what frozen networks see of each crop, as it is and degraded.
 
 Two MobileNetV2 look at a crop: the detector of 0.1.0, and the one of ImageNet, which learnt of no face and no fake, and
-so knows no generator by heart. Both are read early on (`aiface.models.network.read_levels`). What a head is then
-trained on costs no pass of a network, so that a training on folds takes seconds. Each copy of the crops, the first as
+so knows no generator by heart. Each sees all of it, and its middle enlarged twofold: its first layer passes over three
+pixels of four, and with them over what generators leave in fine detail. Both are read early on
+(`aiface.models.network.read_levels`). What a head is then trained on costs no pass of a network, so that a training on
+folds takes seconds. Each copy of the crops, the first as
 it is, the others degraded as in training, is one array; interrupted, it goes on after the last one.
 """
 
@@ -27,17 +29,19 @@ USUAL = 20  # one crop in so many tells what is usual
 
 
 def towers() -> Mapping:
-    """The two networks, by name."""
+    """The networks and how much each sees of a crop, by name."""
     from aiface.models.bundle import load_network
     from aiface.models.network import build, initialise
 
     plain = build("mobilenet_v2")
     initialise(plain, "imagenet")
-    return {"start": load_network(START), "imagenet": plain}
+    networks = {"start": load_network(START), "imagenet": plain}
+    whole = {name: (network, CROP_SIZE) for name, network in networks.items()}
+    return whole | {f"{name}_middle": (network, CROP_SIZE // 2) for name, network in networks.items()}
 
 
 def seeing(usual: np.ndarray | None):
-    """What reads both, as a Keras network; `usual` is what `usual_of` found, kept in the features' folder."""
+    """What reads them all, as a Keras network; `usual` is what `usual_of` found, kept in the features' folder."""
     from aiface.models.network import read_levels
 
     return read_levels(towers(), usual)

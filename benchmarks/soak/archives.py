@@ -112,6 +112,8 @@ NETWORKS: Mapping[str, Callable[[], Parts]] = {
     "code as an initializer": lambda: network(layer("Dense", units=8, kernel_initializer=layer("system", "os"))),
     "a layer of a million units": lambda: network(layer("Dense", units=10**6)),
     "a kernel of a million pixels": lambda: network(layer("Conv2D", filters=8, kernel_size=[1000, 1000])),
+    "maps enlarged without end": lambda: network(*[layer("UpSampling2D", size=[2, 2])] * 60),
+    "a wide border": lambda: network(layer("ZeroPadding2D", padding=[[0, 0], [0, 10**6]])),
     "an external link": lambda: network(*HARMLESS, weights=hdf5(
         lambda root: root.__setitem__("a", h5py.ExternalLink("/etc/passwd", "/")))),
     "a soft link": lambda: network(*HARMLESS, weights=hdf5(lambda root: root.__setitem__("a", h5py.SoftLink("/b")))),

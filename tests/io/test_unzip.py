@@ -22,6 +22,7 @@ NETWORK_REASONS = {
     "a Lambda layer": "keras.layers.Lambda", "a layer that reads a file": "StringLookup",
     "a class from elsewhere": "subprocess.run", "code as an initializer": "os.system",
     "a layer of a million units": "units 1000000", "a kernel of a million pixels": "kernel_size",
+    "maps enlarged without end": f"maps enlarged {2**60} times, over 4", "a wide border": "a padding of 1000000",
     "an external link": "a link to another file", "a soft link": "a link to another",
     "data in another file": "lie in another file", "a virtual array": "lie in another file",
     "a huge array": r"an array of \(1000000000,\)", "many large arrays": "over 1073741824 bytes",
@@ -55,6 +56,8 @@ def test_networks_that_mean_harm_are_refused(tmp_path, name):
 def test_networks_without_harm_pass(tmp_path):
     vetting.vet_network(write_zip(tmp_path / "a.keras", network(*HARMLESS)))
     vetting.vet_network(write_zip(tmp_path / "b.keras", network(layer("Conv2D", filters=8, kernel_size=[3, 3]))))
+    some = [layer("UpSampling2D", size=[2, 2]), layer("ZeroPadding2D", padding=2), layer("Conv2D", padding="same")]
+    vetting.vet_network(write_zip(tmp_path / "c.keras", network(*some)))
 
 
 def test_a_fault_is_seen(tmp_path):

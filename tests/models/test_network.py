@@ -1,5 +1,6 @@
 import functools
 
+import cv2
 import h5py
 import numpy as np
 import pytest
@@ -404,10 +405,13 @@ def test_batching_does_not_change_a_logit(models, images):
 # What networks see early on
 
 
+SIDES = {"one": CROP_SIZE, "other": CROP_SIZE // 2}
+
+
 @pytest.fixture(scope="module")
 def seen():
     keras.utils.set_random_seed(1)
-    towers = {"one": build("mobilenet_v2"), "other": build("mobilenet_v2")}
+    towers = {name: (build("mobilenet_v2"), side) for name, side in SIDES.items()}
     usual = np.linspace(-1, 1, 1280, dtype=np.float32)
     return towers, usual, read_levels(towers, usual)
 
@@ -417,13 +421,22 @@ def crops():
     return np.random.default_rng(0).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8)
 
 
+def middle(crops, side):
+    """As OpenCV enlarges it, in float32."""
+    cut = (CROP_SIZE - side) // 2
+    parts = [np.float32(crop[cut : cut + side, cut : cut + side]) for crop in crops]
+    return np.stack([cv2.resize(part, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR) for part in parts])
+
+
 def test_levels_are_means_and_what_lies_above(seen, crops):
     towers, usual, both = seen
     found, place = np.asarray(both.predict_on_batch(crops)), 0
     assert found.shape == (2, 1280)
-    for tower in towers.values():
+    for tower, side in towers.values():
+        shown = middle(crops, side)
         for level in network.LEVELS:
-            maps = np.asarray(keras.Model(tower.input, tower.get_layer(level).output).predict_on_batch(crops))
+            from_unit = keras.Model(tower.get_layer("to_unit").output, tower.get_layer(level).output)
+            maps = np.asarray(from_unit.predict_on_batch(shown / np.float32(255)))
             channels = maps.shape[-1]
             shifted = maps - usual[place : place + channels]
             expected = np.concatenate((shifted, np.maximum(shifted, 0)), axis=-1).mean(axis=(1, 2))
@@ -431,10 +444,27 @@ def test_levels_are_means_and_what_lies_above(seen, crops):
             place += 2 * channels
 
 
+def test_what_the_middle_tells_lies_in_the_middle(seen, crops):
+    *_, both = seen
+    maps = np.asarray(keras.Model(both.input, both.get_layer("pool").input).predict_on_batch(crops))
+    assert maps.shape == (2, 8, 8, 1280)
+    border = np.ones((8, 8), bool)
+    border[2:6, 2:6] = False
+    assert not maps[:, border, 640:].any()
+    assert maps[:, ~border, 640:].any(axis=-1).all()
+    assert maps[:, border, :640].any(axis=-1).all()
+
+
 def test_without_what_is_usual_it_is_zero(seen, crops):
     towers, usual, both = seen
     plain = np.asarray(read_levels(towers).predict_on_batch(crops))
     np.testing.assert_allclose(plain[:, :64] - usual[:64], np.asarray(both.predict_on_batch(crops))[:, :64], atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [1279, 1281, 640])
+def test_what_is_usual_of_other_networks(seen, length):
+    with pytest.raises(ModelError, match=f"of 1280 channels, found {length}; make those features anew"):
+        read_levels(seen[0], np.zeros(length, np.float32))
 
 
 def test_a_head_makes_a_detector(seen, crops, tmp_path):
