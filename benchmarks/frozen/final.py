@@ -18,8 +18,8 @@ from benchmarks.quality.unseen import SETS, SHARES, START, deal, read
 from benchmarks.quality.unseen_final import counts, ship, summary
 
 HOW = (
-    "one hidden layer alone was trained, on what two networks see of a face that were not: that earlier detector, and "
-    "MobileNetV2 as ImageNet made it (benchmarks/frozen)"
+    "one hidden layer alone was trained, on what two networks that were not see of a face and of its middle, enlarged: "
+    "that earlier detector, and MobileNetV2 as ImageNet made it (benchmarks/frozen)"
 )
 
 
