@@ -161,7 +161,9 @@ def of_picture(path: Path, reports: Reports, finder, detector) -> dict[str, floa
     with watch("crop"):
         crops = np.array([crop_face(image, face) for face in faces])
     with watch("score"):
-        detector.spread(crops, detector.score(crops))
+        sides = detector.sides(crops)
+        for at in range(len(crops)):
+            detector.spread(crops[at : at + 1], sides[:, at : at + 1])
     apart = sum(watch.seconds.values())
     with watch("write"):
         reports.add(analysis)

@@ -145,14 +145,14 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
                 rows.append(answer["row"])
                 left.discard(answer["row"]["path"])
         finally:
-            rows += reports.written(left)  # workers are ahead of what came back from them
+            rows.extend(reports.written(left))  # workers are ahead of what came back from them
             page = reports.write_index(rows)
             if ray:
                 from aiface.apps.engines.ray import write_table
 
                 write_table(reports.folder / "results.parquet", rows)
             print(f"aiface: {counted(rows, before)}: {page}", file=sys.stderr)
-    return 1 if any(row["verdict"] == "error" for row in rows) else 0
+    return 1 if rows.counts["error"] else 0
 
 
 Answers = Callable[[Sequence[str | Path], "Reports"], Iterator[dict]]

@@ -246,12 +246,12 @@ def slow_detector(pause):
     real = scene.detector()
     looks = []
 
-    def score(crops):
+    def sides(crops):
         looks.append(time.monotonic())
         time.sleep(pause)
-        return real.score(crops)
+        return real.sides(crops)
 
-    return SimpleNamespace(score=score, spread=real.spread, calibration=real.calibration, looks=looks)
+    return SimpleNamespace(sides=sides, score_of=real.score_of, calibration=real.calibration, looks=looks)
 
 
 def test_the_picture_stays_fluent_while_scoring_is_slow():
