@@ -27,7 +27,7 @@ class OpenVinoYuNet:
 
     def __init__(self, path: str | Path):
         hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
-        compiled = openvino.Core().compile_model(_of_pictures(path), "CPU", hints)
+        compiled = openvino.Core().compile_model(of_pictures(path), "CPU", hints)
         self._outputs = [
             [compiled.output(f"{part}_{stride}") for part in ("cls", "obj", "bbox", "kps")] for stride in STRIDES
         ]
@@ -48,7 +48,7 @@ class OpenVinoYuNet:
         return _surest(np.concatenate(rows), confidence)
 
 
-def _of_pictures(path: str | Path) -> "openvino.Model":
+def of_pictures(path: str | Path) -> "openvino.Model":
     """The network, of RGB uint8 images with any sides that 32 divides: as OpenCV's networks, it was trained on BGR."""
     onnx = openvino.frontend.FrontEndManager().load_by_framework("onnx")  # others tell at length what they can't read
     model = onnx.convert(onnx.load(str(path)))

@@ -78,7 +78,7 @@ class Detector:
         return self.calibration.probability(views.mean_of(sides))
 
     def measure(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of crops `(n, 256, 256, 3)`, and how far P(AI) of their views lies from them (`views.spread`): `(n,)`."""
+        """Scores `(n,)` of crops `(n, 256, 256, 3)`, and how far their views lie from them (`views.spread`)."""
         logits, of_views = views.measured(self.runtime, [crops] if len(crops) else [])
         scores = self.calibration.probability(logits)
         return scores, views.spread(scores, self.calibration.probability(of_views))
