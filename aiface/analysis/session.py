@@ -2,11 +2,10 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
-from typing import ClassVar
 
 import numpy as np
 
@@ -32,7 +31,7 @@ Looks = list[tuple[Person, Look]]
 class Stopwatch:
     """Adds up seconds by stage, of the wall's clock or of another."""
 
-    clock: ClassVar[Callable[[], float]] = time.perf_counter
+    clock = staticmethod(time.perf_counter)
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -103,10 +102,11 @@ class Session:
             small, scale = shrunk(frame.image)  # once for all that look at the whole picture
         self._end_tracks(frame, small)
         looks = self._glimpsed(small, scale, frame.time)
-        found = looks or self._searched(small, scale, frame.time)
-        ids = self._tracker.update(np.array([each.box for each in found]), frame.time)
+        faces = [] if looks else self._searched(small, scale, frame.time)
+        boxes = [look.box for look in looks] or [face.box for face in faces]
+        ids = self._tracker.update(np.array(boxes), frame.time)
         with self.stopwatch("crop"):
-            looks = looks or [self._look(id, face, frame) for id, face in zip(ids, found, strict=True)]
+            looks = looks or [self._look(id, face, frame) for id, face in zip(ids, faces, strict=True)]
         if self._best_looks is None:
             self.score(looks)
         self._seen = [(self._see(id, look), look) for id, look in zip(ids, looks, strict=True)]

@@ -137,7 +137,7 @@ def one_thread() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    Stopwatch.clock = time.process_time
+    Stopwatch.clock = staticmethod(time.process_time)
 
 
 def of_clip(clip: Path, reports: Reports, finder, detector) -> dict[str, float]:
