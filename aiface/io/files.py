@@ -119,7 +119,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_texts(path: str | Path, texts: Iterable[str]) -> None:
     """The same of a text in pieces, which need not fit into memory together."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(map(shown, texts))
 
 

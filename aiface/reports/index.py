@@ -9,6 +9,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryFile
+from weakref import finalize
 
 import numpy as np
 
@@ -77,7 +78,8 @@ class Rows:
 
     def __init__(self, rows: Iterable[Mapping] = ()):
         self.counts: Counter[str] = Counter()
-        self._file = TemporaryFile()  # noqa: SIM115 (it closes, and so is gone, with this object)
+        self._file = TemporaryFile()  # noqa: SIM115 (it goes with this object)
+        finalize(self, self._file.close)
         self._starts, self._kinds, self._scores = array("q"), array("b"), array("d")
         self.extend(rows)
 

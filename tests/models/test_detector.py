@@ -115,7 +115,7 @@ def test_stable_as_the_median_of_all_views_is_from_fewer_passes(n):
         passes.append(len(faces))
         return faces[:, :, :128].std(axis=(1, 2, 3)).astype(np.float32) - 74
 
-    for bar in [1.0, 0.0, *np.linspace(0.0, 0.05, 30), *scene.detector(logits).measure(images)[1].tolist()]:
+    for bar in [1.0, 0.0, *np.linspace(0.0, 0.05, 30), *Detector(logits, scene.CARD).measure(images)[1].tolist()]:
         card = scene.CARD | {"calibration": scene.CALIBRATION | {"unstable_above": bar}}
         detector = Detector(logits, card)
         expected = np.median(detector.measure(images)[1]) <= bar

@@ -332,7 +332,7 @@ def test_pages_are_as_asked_for(tmp_path, monkeypatch, pages, many, expected):
     assert with_pages(out) == expected
     again, nothing = judge(out, there, pages=pages)
     assert (nothing, sorted(again, key=str)) == ([], sorted(rows, key=str))
-    assert counted(again, 4).startswith("0 judged now, 4 known before")
+    assert counted(Rows(again), 4).startswith("0 judged now, 4 known before")
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_no_page_tells_of_what_a_file_was(tmp_path):
 
 def row_of(path, verdict="real", score=None):
     return {"path": path, "verdict": verdict, "score": score, "people": 1, "says_generated": None, "why": "",
-            "report": None, "json": None, "warnings": [], "each_person": [{"looks": [0.5] * 100}]}  # fmt: skip
+            "report": None, "json": None, "warnings": ["a long one, " * 20], "each_person": []}  # fmt: skip
 
 
 MIXED = [

@@ -26,7 +26,8 @@ EXAMPLES = """examples:
 Pictures may have up to 201 megapixels; those over 80 are read at half their width and height. In them, also where they
 lie sideways, faces from 64 pixels height are found; in a clip what is seen at 640 pixels width.
 
-With --out each input has a JSON file and a row in index.html, index.json and verdicts.csv, and a page as --pages says.
+With --out each input has a JSON file and a row in index.html, index.json and verdicts.csv, and a page as --pages says;
+of more than 10,000 inputs index.html lists the most suspicious.
 Of up to 1000 inputs all have one. Of more, nobody looks at each: those called AI, and those whose file says so, have
 pages; the row of another says why it is real or inconclusive and leads to its JSON. A million pages would be 80 GB.
 What lacks a page that is asked for (--pages all) is judged again.
