@@ -35,7 +35,7 @@ def both_sides(logits: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) ->
 
 def each_side(logits: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> np.ndarray:
     """Logits of faces and of their mirror images, `(2, n)`."""
-    return np.stack((logits(crops), logits(np.ascontiguousarray(crops[:, :, ::-1]))))
+    return logits(np.concatenate((crops, crops[:, :, ::-1]))).reshape(2, -1)
 
 
 def mean_of(sides: np.ndarray) -> np.ndarray:
