@@ -123,8 +123,9 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
         except Exception as error:  # whatever it is, the other images are judged
             analysis.error = _reason(path, error)
     crops = np.array([crop for *_, crop in found])
-    scores = detector.score(crops)
-    spreads, art = detector.spread(crops, scores).tolist(), detector.is_art(crops).tolist()
+    sides = detector.sides(crops)
+    scores, art = detector.score_of(sides), detector.is_art(crops).tolist()
+    spreads = [detector.spread(crops[at : at + 1], sides[:, at : at + 1]) for at in range(len(crops))]
     for (analysis, face, crop), score, spread, drawn in zip(found, scores, spreads, art, strict=True):
         person = Person(len(analysis.people), trail=Trail())
         person.see(replace(look_at(face, crop, 0.0), score=float(score)))

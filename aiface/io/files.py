@@ -117,6 +117,12 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(shown(text), encoding="utf-8")
 
 
+def write_texts(path: str | Path, texts: Iterable[str]) -> None:
+    """The same of a text in pieces, which need not fit into memory together."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(map(shown, texts))
+
+
 def write_json(path: str | Path, value: object) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -26,7 +26,8 @@ EXAMPLES = """examples:
 Pictures may have up to 201 megapixels; those over 80 are read at half their width and height. In them, also where they
 lie sideways, faces from 64 pixels height are found; in a clip what is seen at 640 pixels width.
 
-With --out each input has a JSON file and a row in index.html, index.json and verdicts.csv, and a page as --pages says.
+With --out each input has a JSON file and a row in index.html, index.json and verdicts.csv, and a page as --pages says;
+of more than 10,000 inputs index.html lists the most suspicious.
 Of up to 1000 inputs all have one. Of more, nobody looks at each: those called AI, and those whose file says so, have
 pages; the row of another says why it is real or inconclusive and leads to its JSON. A million pages would be 80 GB.
 What lacks a page that is asked for (--pages all) is judged again.
@@ -145,14 +146,14 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
                 rows.append(answer["row"])
                 left.discard(answer["row"]["path"])
         finally:
-            rows += reports.written(left)  # workers are ahead of what came back from them
+            rows.extend(reports.written(left))  # workers are ahead of what came back from them
             page = reports.write_index(rows)
             if ray:
                 from aiface.apps.engines.ray import write_table
 
                 write_table(reports.folder / "results.parquet", rows)
             print(f"aiface: {counted(rows, before)}: {page}", file=sys.stderr)
-    return 1 if any(row["verdict"] == "error" for row in rows) else 0
+    return 1 if rows.counts["error"] else 0
 
 
 Answers = Callable[[Sequence[str | Path], "Reports"], Iterator[dict]]
