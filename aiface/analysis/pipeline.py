@@ -23,11 +23,11 @@ from aiface.faces.finder import Finder
 from aiface.faces.stills import find_in_still
 from aiface.io.addresses import fetch_picture, is_web, local
 from aiface.io.animations import is_animated
-from aiface.io.files import check_opens
+from aiface.io.files import check_opens, number_of
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs, search
-from aiface.io.walk import cannot_open
+from aiface.io.walk import FILE, cannot_open, what
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
 from aiface.video.opening import Frame, open_video, sample
@@ -89,7 +89,7 @@ def analyze_video(
         analysis.warnings += [f"{name} skipped: {reason}" for name, reason in video.skipped]
     analysis.people, analysis.verdicts = list(session.people.values()), session.conclude()
     if session.forgotten:
-        analysis.warnings.append(f"{session.forgotten} more people, those seen least, are left out")
+        analysis.warnings.append(f"{number_of(session.forgotten, 'more person', 'more people')}, seen least, left out")
     analysis.verdict = judge_input(analysis.verdicts)
     analysis.performance = {"speed": analysis.seconds / (time.perf_counter() - start)}
     analysis.performance |= session.stopwatch.table(analysis.frames)
@@ -165,7 +165,7 @@ def analyze(
 
 def _is_still(path: str | Path) -> bool:
     """Whether to read an input as a still: by its content; by its name where that is no picture's nor a clip's."""
-    if "://" in str(path):
+    if "://" in str(path) or what(path) != FILE:
         return False
     try:
         return not is_animated(path) if is_picture(path) else is_image(Path(path)) and kind(path) != VIDEO

@@ -15,7 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from aiface.errors import DataError
 from aiface.io.formats.depth import deep_tiff, is_deep_png, read_deep, read_deep_png, spare_bits
 from aiface.io.formats.heif import check_end
-from aiface.io.media_kinds import HEAD, readers
+from aiface.io.formats.unread import RAW, unread
+from aiface.io.media_kinds import HEAD, SAMPLE, readers
 
 MAX_PIXELS = 16384 * 12288  # the largest of phones' sensors, sold as 200 megapixels
 FULL_PIXELS = 80_000_000  # a picture with more is read at half its width and height
@@ -129,8 +130,7 @@ def _read_or_say(path: Path, least: int | None = None) -> tuple[np.ndarray, floa
     except FileNotFoundError:
         raise DataError(f"{path}: expected an image, found no such file; check the path") from None
     except UnidentifiedImageError:
-        size = path.stat().st_size
-        raise DataError(f"{path}: expected an image, found {size} bytes that are none; remove or replace it") from None
+        raise DataError(f"{path}: expected an image, found {_no_image(path)}") from None
     except MemoryError:
         raise DataError(f"{path}: expected memory for all its pixels, found too little; scale it down first") from None
     except (
@@ -139,9 +139,18 @@ def _read_or_say(path: Path, least: int | None = None) -> tuple[np.ndarray, floa
         raise DataError(f"{path}: expected a whole image, found a damaged one ({error}); replace it") from None
 
 
+def _no_image(path: Path) -> str:
+    with open(path, "rb") as file:
+        known = unread("", file.read(SAMPLE))
+    return known or f"{path.stat().st_size} bytes that are none; remove or replace it"
+
+
 def _read(path: Path, file: Path | BinaryIO, least: int | None = None) -> tuple[np.ndarray, float]:
     with open(path, "rb") as opened:
-        deep = deep_tiff(opened) if _is_tiff(_head(opened)) else None
+        tiff = _is_tiff(_head(opened))
+        if tiff and path.suffix.lower() in RAW:
+            raise DataError(f"{path}: expected an image, found {unread(path.suffix.lower(), b'II')}")
+        deep = deep_tiff(opened) if tiff else None
         deep_png = is_deep_png(opened)
     if deep:
         check_size(path, deep.size, "TIFF", path.stat().st_size)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiface.errors import DataError
 from aiface.io import sources
-from aiface.io.media_kinds import is_image, is_video
+from aiface.io.media_kinds import NEITHER, is_image, is_video
 
 STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hdfs", "file", "memory"}
 LARGEST = 32 << 30  # bytes of an object: about a day of video
@@ -39,7 +39,8 @@ def search(name: str) -> sources.Search:
     except Exception as error:  # each store has errors of its own
         raise DataError(f"{name}: expected a store that can be listed, found: {error}; check the rights") from error
     wanted = {at for at in files if is_image(Path(at)) or is_video(Path(at))}
-    return sources.Search([named[at] for at in files if at in wanted], [named[at] for at in files if at not in wanted])
+    others = [(named[at], NEITHER) for at in files if at not in wanted]
+    return sources.Search([named[at] for at in files if at in wanted], others)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from aiface.drawing import HEX, html_page
+from aiface.io.files import number_of
 from aiface.labels import Answer
 from aiface.reports.wording import NOT_PROOF, WORDS
 
@@ -37,7 +38,7 @@ th button::after { content: " \\2195"; color: #767676 } [aria-sort=ascending] bu
   thead { display: table-header-group; break-inside: avoid } tr { break-inside: avoid } }
 """ + "".join(f".{answer} {{ color: {colour} }}\n" for answer, colour in HEX.items())
 _SCRIPT = Path(__file__).with_name("index.js").read_text(encoding="utf-8")
-_BODY = """<h1>{count} inputs</h1>
+_BODY = """<h1>{count}</h1>
 <p>{counts}</p>
 <p><strong>{not_proof}</strong></p>
 <form class="filters" aria-label="Which inputs are shown" hidden>
@@ -66,7 +67,7 @@ def as_html(rows: Sequence[Mapping]) -> str:
     origins = Counter(_says(row) for row in rows)
     told = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in ORDER if counts[kind])
     body = _BODY.format(
-        count=len(rows),
+        count=number_of(len(rows), "input"),
         counts=told or "nothing was judged",
         not_proof=NOT_PROOF,
         verdicts=_choices((kind, WORDS.get(kind, kind), counts[kind]) for kind in ORDER),
@@ -75,13 +76,17 @@ def as_html(rows: Sequence[Mapping]) -> str:
         ends=_ends(counts, len(rows)),
         script=_SCRIPT,
     )
-    return html_page(f"aiface: {len(rows)} inputs", body, _STYLE, width=75)
+    return html_page(f"aiface: {number_of(len(rows), 'input')}", body, _STYLE, width=75)
 
 
 def _ends(counts: Mapping[str, int], number: int) -> str:
     left = {"could not be judged": counts["error"], "skipped": counts[SKIPPED]}
     judged = number - sum(left.values())
-    return f"{number} inputs: {judged} judged, " + ", ".join(f"{count} {words}" for words, count in left.items()) + "."
+    return (
+        f"{number_of(number, 'input')}: {judged} judged, "
+        + ", ".join(f"{count} {words}" for words, count in left.items())
+        + "."
+    )
 
 
 def _choices(kinds: Iterable[tuple[str, str, int]]) -> str:

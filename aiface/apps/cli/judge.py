@@ -215,16 +215,18 @@ def _text(told: Mapping, options: argparse.Namespace) -> str:
 
 
 def _tell_of_others(options: argparse.Namespace) -> None:
-    """As CSV, the rows of what lies in a folder and is no input: a table leaves out nothing."""
+    """What lies in a folder and is no input: as CSV a row each, since a table leaves out nothing; else in few lines."""
     from tqdm import tqdm
 
-    from aiface.io.sources import expand, search
+    from aiface.io.sources import expand, search, summed
     from aiface.reports.folder import skipped
     from aiface.reports.table import lines
 
-    for name in expand(options.paths) if options.csv else ():
-        for other in search(name).others:
-            tqdm.write(lines(skipped(other)))
+    others = [other for name in expand(options.paths) for other in search(name).others]
+    for other in others if options.csv else ():
+        tqdm.write(lines(skipped(*other)))
+    for line in summed(others):
+        print(f"aiface: {line}", file=sys.stderr)
 
 
 def _live(options: argparse.Namespace) -> int:

@@ -74,7 +74,7 @@ def read_deep(path: Path, tiff: DeepTiff) -> np.ndarray:
         raise DataError(f"{path}: expected a TIFF whose colours lie together, found each in a plane by itself; {HOW}")
     if tiff.end > (there := path.stat().st_size):  # OpenCV would take some such for whole
         raise DataError(f"{path}: expected a whole TIFF, of {tiff.end} bytes at least, found {there}; replace it")
-    image = _decoded(np.fromfile(path, np.uint8))
+    image = decoded(np.fromfile(path, np.uint8))
     if image is None or image.dtype == np.uint8 or (image.ndim == 3 and image.shape[2] not in {3, 4}):
         what = f"{tiff.samples} {SAMPLES.get(tiff.form, 'unknown samples')} a pixel of {tiff.bits} bits"
         raise DataError(f"{path}: expected a whole TIFF that can be read, found {what}, damaged or unusual; {HOW}")
@@ -90,11 +90,11 @@ def is_deep_png(file: BinaryIO) -> bool:
 
 def read_deep_png(path: Path) -> np.ndarray | None:
     """The pixels of a PNG for which `is_deep_png` holds, as RGB uint8 `(height, width, 3)`, over white; None if not."""
-    image = _decoded(np.fromfile(path, np.uint8))
+    image = decoded(np.fromfile(path, np.uint8))
     return None if image is None else _as_rgb(image, inverted=False)
 
 
-def _decoded(data: np.ndarray) -> np.ndarray | None:
+def decoded(data: np.ndarray) -> np.ndarray | None:
     """What OpenCV makes of a file's bytes, all bits kept: BGR, with alpha or grey."""
     import cv2  # here: the command's help needs the limits of pictures alone
 
