@@ -26,7 +26,7 @@ STARTS = (
 
 
 def unread(suffix: str, start: bytes) -> str:
-    """What a file is, by the ending of its name, with its dot and in small letters, and by its first bytes; "" if unknown.
+    """What a file is, by the ending of its name, as `.jxl`, and by its first bytes; "" if unknown.
 
     >>> unread(".jxl", b"\\xff\\x0a")
     'a JPEG XL picture, which is not read; save it as JPEG, PNG or TIFF'
