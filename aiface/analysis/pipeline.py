@@ -24,6 +24,7 @@ from aiface.faces.stills import find_in_still
 from aiface.io.addresses import fetch_picture, is_web, local
 from aiface.io.animations import is_animated
 from aiface.io.files import check_opens, number_of
+from aiface.io.formats import pages
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs, search
@@ -120,6 +121,7 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
             faces, turned = find_in_still(finder, image)
             found += [(analysis, face, crop_face(image, face)) for face in faces]
             analysis.warnings += [TURNED.format(turned)] if turned else []
+            analysis.warnings += filter(None, [pages.note(path)])
         except Exception as error:  # whatever it is, the other images are judged
             analysis.error = _reason(path, error)
     crops = np.array([crop for *_, crop in found])

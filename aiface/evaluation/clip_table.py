@@ -83,6 +83,6 @@ def _text(table: Path) -> str:
 
 def find_file(folder: Path, name: str) -> Path | None:
     """The file of a name: as it is, with `/` for Windows' separators, or with its accents the other way round."""
-    forms = (name, name.replace("\\", "/"))
-    forms += tuple(unicodedata.normalize(form, each) for form in ("NFC", "NFD") for each in forms)
+    forms = [name, name.replace("\\", "/")]
+    forms += [unicodedata.normalize(form, each) for form in ("NFC", "NFD") for each in forms]
     return next((folder / form for form in forms if form and (folder / form).is_file()), None)

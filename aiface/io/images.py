@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from aiface.errors import DataError
-from aiface.io.formats.depth import deep_tiff, is_deep_png, read_deep, read_deep_png, spare_bits
+from aiface.io.formats.depth import deep_tiff, is_deep_jp2, is_deep_png, read_deep, read_deep_picture, spare_bits
 from aiface.io.formats.heif import check_end
+from aiface.io.formats.pages import judged, pages
 from aiface.io.formats.unread import RAW, unread
 from aiface.io.media_kinds import HEAD, SAMPLE, readers
 
@@ -151,13 +152,16 @@ def _read(path: Path, file: Path | BinaryIO, least: int | None = None) -> tuple[
         if tiff and path.suffix.lower() in RAW:
             raise DataError(f"{path}: expected an image, found {unread(path.suffix.lower(), b'II')}")
         deep = deep_tiff(opened) if tiff else None
-        deep_png = is_deep_png(opened)
+        deep_picture = is_deep_png(opened) or is_deep_jp2(opened)
+        page = judged(pages(opened)) if tiff else 0
     if deep:
         check_size(path, deep.size, "TIFF", path.stat().st_size)
         with suppress(UnidentifiedImageError), open_image(path) as image:
             image.load()  # where Pillow knows it, it finds what is damaged within, as OpenCV does not
         return _full_or_half(read_deep(path, deep)), 1.0
     with open_image(file) as image:
+        if page:
+            image.seek(page)
         check_size(path, image.size, image.format, path.stat().st_size)
         if image.format == "HEIF":
             check_end(path)
@@ -167,7 +171,7 @@ def _read(path: Path, file: Path | BinaryIO, least: int | None = None) -> tuple[
         if wanted > 1:  # a JPEG then holds a quarter of its pixels from the start
             image.draft(image.mode, (ceil(width / wanted), ceil(height / wanted)))
         image.load()
-        found = read_deep_png(path) if deep_png else None
+        found = read_deep_picture(path) if deep_picture else None
         found = _as_array(image, shrink if image.size == full else 1) if found is None else _full_or_half(found)
         scale = max(1.0, round(width / found.shape[1]) / shrink)
         orientation = image.getexif().get(0x0112, 1)  # not before it was loaded: some readers turn it themselves
