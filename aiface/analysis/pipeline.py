@@ -21,7 +21,7 @@ from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
 from aiface.faces.stills import find_in_still
-from aiface.io.addresses import fetch_picture, is_web, local
+from aiface.io.addresses import fetch, is_web, local
 from aiface.io.animations import is_animated
 from aiface.io.files import check_opens, number_of
 from aiface.io.formats import pages
@@ -37,6 +37,8 @@ from aiface.video.writer import VideoWriter
 IMAGES_AT_ONCE = 32  # images of a folder scored in one go
 TURNED = "no face was found in the picture as it lies, but one after turning it by {} degrees clockwise"
 
+
+FETCHED = "the server gives files from their start alone, so the clip was fetched whole before it was judged"
 
 OnSample = Callable[[Frame, Looks, Session], None]
 
@@ -210,11 +212,12 @@ def _analyze_or_say(path: str | Path, finder: Finder, detector: Detector, settin
 
 
 def _judge_address(address: str, finder: Finder, detector: Detector, settings: Settings) -> Analysis | None:
-    """What is found in the picture at a web address, whose copy stays for as long as this does; None for no picture."""
-    if (copy := fetch_picture(address)) is None:
+    """What is found in what has to be fetched from an address, whose copy stays for as long as this does; else None."""
+    if (copy := fetch(address)) is None:
         return None
     (analysis,) = analyze([copy], finder, detector, settings)
     found = analysis.named(address)
+    found.warnings += [FETCHED] if found.moving else []
     finalize(found, rmtree, copy.parent, ignore_errors=True)
     return found
 

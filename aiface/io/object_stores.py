@@ -9,6 +9,7 @@ from typing import Any
 
 from aiface.errors import DataError
 from aiface.io import sources
+from aiface.io.addresses import local
 from aiface.io.media_kinds import NEITHER, is_image, is_video
 
 STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hdfs", "file", "memory"}
@@ -18,7 +19,7 @@ PIECE = 4 << 20  # bytes read at once
 
 def is_store(name: str | Path) -> bool:
     """Whether a name is an address in a store; what FFmpeg reads itself, such as `http://`, is none."""
-    scheme, colon, _ = str(name).partition("://")
+    scheme, colon, _ = str(local(name)).partition("://")
     return bool(colon) and scheme.lower() in STORES
 
 
@@ -27,7 +28,7 @@ def search(name: str) -> sources.Search:
 
     Raises `DataError` for a store that can't be listed.
     """
-    if not is_store(name):
+    if not is_store(name):  # such as file://, whose percent-encoding fsspec would take for letters
         return sources.search(name)
     store, path = _open(name)
     try:

@@ -37,7 +37,8 @@ class Clip(VideoSource):
         except (av.FFmpegError, OSError) as error:
             advice = "check address and network" if remote else "see whether it plays, or convert it"
             reason = f"found what FFmpeg can't open ({error.strerror})"
-            raise VideoError(f"{name}: expected a video, {reason}; {advice}") from None
+            wanted = "picture or a clip" if remote else "video"
+            raise VideoError(f"{name}: expected a {wanted}, {reason}; {advice}") from None
         self._refuse_pictures()
         self._stream = self._video_stream()
         self._stream.thread_type = "AUTO"

@@ -62,6 +62,9 @@ def _choose(
         address = scheme[0].lower() + source[scheme.end() :]  # FFmpeg knows no HTTP://
         return Clip(address, without_password(source), rate)
     path = Path(local(source))
+    if (scheme := re.match(r"([a-z][a-z0-9+.-]+):/", str(local(source)), re.IGNORECASE)) and not path.exists():
+        wanted = f"{without_password(str(source))}: expected a file, or an address that begins with http, https or rtsp"
+        raise VideoError(f"{wanted}, found {_ELSE.get(scheme[1].lower(), _ELSE[''])}")
     if path.is_dir():
         return _Folder(path)
     if not path.exists():
@@ -79,6 +82,13 @@ def _no_clip(path: Path) -> str:
     with suppress(OSError), open(path, "rb") as file:  # who reads it says why it can't be
         return unread("", file.read(SAMPLE))
     return ""
+
+
+_ELSE = {
+    "": "another; fetch it with a browser or curl, and judge the file",
+    "file": "a file address at which there is nothing on this machine; check the path",
+    **dict.fromkeys(("s3", "s3a", "gs", "az", "hdfs"), "a store's; add --engine ray, or copy it here"),
+}
 
 
 class _Folder(VideoSource):

@@ -292,7 +292,7 @@ def closed_port(path):
         (broken_images, r"expected frames, found none \(1 of 1 images could not be read\)"),
         (
             closed_port,
-            r"^http://127\.0\.0\.1:9/clip\.mp4: expected a video.*check address and network$",
+            r"^http://127\.0\.0\.1:9/clip\.mp4: expected a picture or a clip.*check address and network$",
         ),
     ],
 )
@@ -536,3 +536,18 @@ def test_sample_converts_only_what_it_gives(tmp_path, monkeypatch):
     assert times_of(frames) == [0, 1, 2, 2.9]
     assert len(converted) == 4
     assert_looks_like(frames[-1].image, picture())
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("ftp://user:secret@host/a.mp4", r"^ftp://host/a.mp4: expected a file, or an address .*, found another; fetch"),
+        ("file:/no/a%20b.mp4", "^/no/a b.mp4: expected a video or a folder of images, found neither"),
+        ("file://localhost/no/a.mp4", "^/no/a.mp4: expected a video or a folder"),
+        ("file://elsewhere/a.mp4", "found a file address at which there is nothing on this machine"),
+        ("s3://box/a.mp4", "found a store's; add --engine ray, or copy it here"),
+    ],
+)
+def test_addresses_that_are_not_opened(source, found):
+    with pytest.raises(VideoError, match=found):
+        open_video(source)
