@@ -55,11 +55,18 @@ class Clip(VideoSource):
             raise VideoError(f"{self.name}: expected a clip, found a picture ({what}) that is not read; save it as PNG")
 
     def _video_stream(self) -> av.VideoStream:
-        """The first stream of moving pictures: no album cover, nor a text file as FFmpeg would render it."""
+        """The largest stream of moving pictures, of two the first: no thumbnail or album cover beside it.
+
+        Nor a text file as FFmpeg would render it.
+        """
         cover = av.stream.Disposition.attached_pic
-        for stream in self._container.streams.video:
-            if not stream.disposition & cover and stream.codec_context.name != "ansi":
-                return stream
+        moving = [
+            stream
+            for stream in self._container.streams.video
+            if not stream.disposition & cover and stream.codec_context.name != "ansi"
+        ]
+        if moving:
+            return max(moving, key=lambda stream: (stream.width or 0) * (stream.height or 0))
         kinds = sorted({stream.type for stream in self._container.streams})
         covers = any(stream.disposition & cover for stream in self._container.streams.video)
         self._container.close()

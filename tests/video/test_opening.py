@@ -551,3 +551,21 @@ def test_sample_converts_only_what_it_gives(tmp_path, monkeypatch):
 def test_addresses_that_are_not_opened(source, found):
     with pytest.raises(VideoError, match=found):
         open_video(source)
+
+
+@pytest.mark.parametrize("sizes", [[(32, 32), (64, 48)], [(64, 48), (32, 32)], [(64, 48), (64, 48)]], ids=str)
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_the_largest_of_several_streams_is_read(tmp_path, name, sizes):
+    with av.open(str(tmp_path / name), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=10) for _ in sizes]
+        for stream, (stream.width, stream.height) in zip(streams, sizes, strict=True):
+            stream.pix_fmt = "yuv420p"
+        for index in range(5):
+            for stream in streams:
+                image = np.full((stream.height, stream.width, 3), 90 + 20 * stream.index, np.uint8)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts = index
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    assert {frame.image.shape[:2] for frame in read(tmp_path / name)} == {(48, 64)}
