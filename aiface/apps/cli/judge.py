@@ -225,7 +225,7 @@ def _tell_of_others(options: argparse.Namespace) -> None:
     others = [other for name in expand(options.paths) for other in search(name).others]
     for other in others if options.csv else ():
         tqdm.write(lines(skipped(*other)))
-    for line in summed(others):
+    for line in () if options.csv else summed(others):
         print(f"aiface: {line}", file=sys.stderr)
 
 
