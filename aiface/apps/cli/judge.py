@@ -1,6 +1,7 @@
 """The commands that judge: `analyze` and `live`."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -197,7 +198,12 @@ def _tell(told: Mapping, options: argparse.Namespace, out: TextIO | None = None)
     line = told["line"]
     problems = [line["error"]] if line["error"] and not (options.json or options.csv) else []
     for problem in (*problems, *(f"{line['path']}: {warning}" for warning in told["warnings"])):
-        print(f"aiface: {problem}", file=sys.stderr)
+        print(f"aiface: {_one_line(problem)}", file=sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    """A name may hold ends of lines, and what follows would look like an answer."""
+    return re.sub("[\r\n]", "\ufffd", text)
 
 
 def _text(told: Mapping, options: argparse.Namespace) -> str:
@@ -210,7 +216,7 @@ def _text(told: Mapping, options: argparse.Namespace) -> str:
         return json_line(line)
     if options.csv:
         return lines(told["row"])
-    words = (f"{line['path']}: {WORDS[line['verdict']]}", *told["people"], said_line(line["says_generated"]))
+    words = (f"{_one_line(line['path'])}: {WORDS[line['verdict']]}", *told["people"], said_line(line["says_generated"]))
     return "" if line["error"] else "\n  ".join(filter(None, words))
 
 
@@ -226,7 +232,7 @@ def _tell_of_others(options: argparse.Namespace) -> None:
     for other in others if options.csv else ():
         tqdm.write(lines(skipped(*other)))
     for line in () if options.csv else summed(others):
-        print(f"aiface: {line}", file=sys.stderr)
+        print(f"aiface: {_one_line(line)}", file=sys.stderr)
 
 
 def _live(options: argparse.Namespace) -> int:

@@ -1,11 +1,15 @@
-"""Which of a TIFF's pictures is judged: the first that is no thumbnail of another."""
+"""What of a file with more than one picture is judged: of a TIFF the first that is no thumbnail of another."""
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 MOST = 1000  # pages that are counted
 REDUCED, MASK = 1, 4  # bits of NewSubfileType; TIFF 6.0, page 36
+
+XMP_WITHIN = 1 << 16  # bytes: where a phone's XMP lies in a JPEG
+_MOTION = re.compile(rb"(Camera:MotionPhoto|MicroVideo)(=.1.|>1<)")  # Android's Motion Photo format 1.0, and before
 
 
 class Page(NamedTuple):
@@ -58,6 +62,10 @@ def note(path: str | Path) -> str:
     try:
         with open(path, "rb") as file:
             number = sum(page.whole for page in pages(file))
+            file.seek(0)
+            moves = _MOTION.search(file.read(XMP_WITHIN))
     except OSError:
         return ""
-    return f"the file holds {number} pages; the first is judged" if number > 1 else ""
+    if number > 1:
+        return f"the file holds {number} pages; the first is judged"
+    return "a motion photo: the picture is judged, not the clip that it holds besides" if moves else ""

@@ -454,6 +454,14 @@ def test_audit_of_nothing(tmp_path, capsys):
     assert "expected pictures in folders real/ and fake/" in capsys.readouterr().err
 
 
+def test_a_name_stays_in_its_line(tmp_path, run):
+    real(tmp_path / "a\nb.png: looks AI-generated.png")
+    (tmp_path / "c\rd.txt").write_text("c")
+    _, printed, told = run("analyze", tmp_path)
+    assert printed.startswith(f"{tmp_path}/a\ufffdb.png: looks AI-generated.png: looks real\n")
+    assert told == f"aiface: skipped, neither a picture nor a clip: 1 ({tmp_path}/c\ufffdd.txt)\n"
+
+
 def test_what_is_skipped_is_told(tmp_path, run):
     (tmp_path / "in").mkdir()
     real(tmp_path / "in" / "a.png")

@@ -268,3 +268,16 @@ def test_what_has_no_pages(tmp_path, content):
     (tmp_path / "a.tif").write_bytes(content)
     assert pages.note(tmp_path / "a.tif") == ""
     assert pages.note(tmp_path / "missing.tif") == ""
+
+
+@pytest.mark.parametrize(
+    ("packet", "moves"),
+    [(b'GCamera:MotionPhoto="1"', True), (b"<Camera:MotionPhoto>1</Camera:MotionPhoto>", True), (b"", False),
+     (b'GCamera:MicroVideo="1"', True), (b'GCamera:MotionPhoto="0"', False)],
+)  # fmt: skip
+def test_a_motion_photo_is_said_to_be_one(tmp_path, packet, moves):
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.jpg", xmp=b"<x:xmpmeta " + packet + b"/>")
+    with (tmp_path / "a.jpg").open("ab") as file:
+        file.write(b"\0\0\0\x18ftypmp42" + bytes(99))
+    assert read_image(tmp_path / "a.jpg").shape == (20, 20, 3)
+    assert pages.note(tmp_path / "a.jpg").startswith("a motion photo: the picture is judged") is moves
