@@ -31,7 +31,6 @@ from aiface.video.playable import ENDINGS
 
 PAGES = ("none", "few", "all")
 MANY = 1000  # inputs of a run, beyond which "few" is few: no person looks through more pages
-NEITHER = "neither a picture nor a clip"
 # with what a kill leaves of a file half written
 OURS = re.compile(r"\.?(index|results|verdicts|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried|csv|mp4|webm)")
 
@@ -169,9 +168,9 @@ def plan(
     there: dict[Path, str | Path] = {}
     for name in names:
         found = search(name)
-        others = [other for other in found.others if not reports.holds(Path(other))]
+        others = [(other, why) for other, why in found.others if not reports.holds(Path(other))]
         inputs = [each for each in found.inputs if "://" in str(each) or not reports.holds(Path(each))]
-        rows |= {reports.path(other): skipped(other) for other in others}
+        rows |= {reports.path(other): skipped(other, why) for other, why in others}
         rows |= {reports.path(folder): closed(folder, reason) for folder, reason in found.unreadable}
         inputs = inputs or [name] * (not others and not found.unreadable and not found.inputs)
         there |= {reports.path(each): each for each in inputs}
@@ -185,15 +184,15 @@ def plan(
     return todo, known
 
 
-def skipped(path: str | Path) -> dict:
-    """The row of a file that is no input."""
+def skipped(path: str | Path, why: str) -> dict:
+    """The row of what is no input: why."""
     nobody: dict[str, Any] = {"path": str(path), "people": [], "score": None, "says_generated": None}
-    return _row(nobody | {"verdict": SKIPPED, "error": NEITHER, "reasons": []}, [], None) | {"verdict": SKIPPED}
+    return _row(nobody | {"verdict": SKIPPED, "error": why, "reasons": []}, [], None) | {"verdict": SKIPPED}
 
 
 def closed(folder: Path, reason: str) -> dict:
     """The row of a folder that can't be opened: what lies in it is not judged."""
-    return skipped(folder) | {"verdict": "error", "why": cannot_open(folder, reason)}
+    return skipped(folder, cannot_open(folder, reason)) | {"verdict": "error"}
 
 
 def told(report: Mapping, path: Path | None = None, page: bool = True) -> dict:
@@ -223,10 +222,11 @@ def _row(found: Mapping, warnings: Sequence[str], path: Path | None, page: bool 
 
 
 def counted(rows: Rows, before: int) -> str:
-    """How many inputs there were, in words; before: how many of them, the first, were there before one was judged."""
+    """How many inputs there were, in words, each counted once; the first ones were there `before` one was judged."""
     counts, others = rows.counts, {"error": "could not be judged", SKIPPED: "skipped"}
-    known = sum(row["json"] is not None for row in islice(rows, before))
+    known = sum(row["verdict"] not in others for row in islice(rows, before))
+    now = len(rows) - known - sum(counts[kind] for kind in others)
     return ", ".join(
-        (f"{len(rows) - before} judged now", f"{known} known before",
+        (f"{now} judged now", f"{known} known before",
          *(f"{counts[kind]} {words}" for kind, words in others.items() if counts[kind]))
     )  # fmt: skip

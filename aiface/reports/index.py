@@ -14,6 +14,7 @@ from weakref import finalize
 import numpy as np
 
 from aiface.drawing import HEX, html_page
+from aiface.io.files import number_of
 from aiface.labels import Answer
 from aiface.reports.wording import NOT_PROOF, WORDS
 
@@ -47,7 +48,7 @@ th button::after { content: " \\2195"; color: #767676 } [aria-sort=ascending] bu
 """ + "".join(f".{answer} {{ color: {colour} }}\n" for answer, colour in HEX.items())
 _MORE = "<p>Listed here are the first {} of them, the most suspicious; all stand in verdicts.csv and index.json.</p>"
 _SCRIPT = Path(__file__).with_name("index.js").read_text(encoding="utf-8")
-_BODY = """<h1>{count} inputs</h1>
+_BODY = """<h1>{count}</h1>
 <p>{counts}</p>{more}
 <p><strong>{not_proof}</strong></p>
 <form class="filters" aria-label="Which inputs are shown" hidden>
@@ -134,7 +135,7 @@ def as_html(rows: Iterable[Mapping]) -> str:
     number = counts.total()
     told = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in ORDER if counts[kind])
     body = _BODY.format(
-        count=number,
+        count=number_of(number, "input"),
         counts=told or "nothing was judged",
         more=_MORE.format(MOST) if number > MOST else "",
         not_proof=NOT_PROOF,
@@ -144,13 +145,17 @@ def as_html(rows: Iterable[Mapping]) -> str:
         ends=_ends(counts, number),
         script=_SCRIPT,
     )
-    return html_page(f"aiface: {number} inputs", body, _STYLE, width=75)
+    return html_page(f"aiface: {number_of(number, 'input')}", body, _STYLE, width=75)
 
 
 def _ends(counts: Mapping[str, int], number: int) -> str:
     left = {"could not be judged": counts["error"], "skipped": counts[SKIPPED]}
     judged = number - sum(left.values())
-    return f"{number} inputs: {judged} judged, " + ", ".join(f"{count} {words}" for words, count in left.items()) + "."
+    return (
+        f"{number_of(number, 'input')}: {judged} judged, "
+        + ", ".join(f"{count} {words}" for words, count in left.items())
+        + "."
+    )
 
 
 def _choices(kinds: Iterable[tuple[str, str, int]]) -> str:

@@ -1,6 +1,7 @@
 """The commands that judge: `analyze` and `live`."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -198,7 +199,12 @@ def _tell(told: Mapping, options: argparse.Namespace, out: TextIO | None = None)
     line = told["line"]
     problems = [line["error"]] if line["error"] and not (options.json or options.csv) else []
     for problem in (*problems, *(f"{line['path']}: {warning}" for warning in told["warnings"])):
-        print(f"aiface: {problem}", file=sys.stderr)
+        print(f"aiface: {_one_line(problem)}", file=sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    """A name may hold ends of lines, and what follows would look like an answer."""
+    return re.sub("[\r\n]", "\ufffd", text)
 
 
 def _text(told: Mapping, options: argparse.Namespace) -> str:
@@ -211,21 +217,23 @@ def _text(told: Mapping, options: argparse.Namespace) -> str:
         return json_line(line)
     if options.csv:
         return lines(told["row"])
-    words = (f"{line['path']}: {WORDS[line['verdict']]}", *told["people"], said_line(line["says_generated"]))
+    words = (f"{_one_line(line['path'])}: {WORDS[line['verdict']]}", *told["people"], said_line(line["says_generated"]))
     return "" if line["error"] else "\n  ".join(filter(None, words))
 
 
 def _tell_of_others(options: argparse.Namespace) -> None:
-    """As CSV, the rows of what lies in a folder and is no input: a table leaves out nothing."""
+    """What lies in a folder and is no input: as CSV a row each, since a table leaves out nothing; else in few lines."""
     from tqdm import tqdm
 
-    from aiface.io.sources import expand, search
+    from aiface.io.sources import expand, search, summed
     from aiface.reports.folder import skipped
     from aiface.reports.table import lines
 
-    for name in expand(options.paths) if options.csv else ():
-        for other in search(name).others:
-            tqdm.write(lines(skipped(other)))
+    others = [other for name in expand(options.paths) for other in search(name).others]
+    for other in others if options.csv else ():
+        tqdm.write(lines(skipped(*other)))
+    for line in () if options.csv else summed(others):
+        print(f"aiface: {_one_line(line)}", file=sys.stderr)
 
 
 def _live(options: argparse.Namespace) -> int:
