@@ -21,13 +21,14 @@ from aiface.errors import AifaceError, DataError, ModelError, VideoError
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Finder
 from aiface.faces.stills import find_in_still
-from aiface.io.addresses import fetch_picture, is_web, local
+from aiface.io.addresses import fetch, is_web, local
 from aiface.io.animations import is_animated
-from aiface.io.files import check_opens
+from aiface.io.files import check_opens, number_of
+from aiface.io.formats import pages
 from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs, search
-from aiface.io.walk import cannot_open
+from aiface.io.walk import FILE, cannot_open, what
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
 from aiface.video.opening import Frame, open_video, sample
@@ -36,6 +37,8 @@ from aiface.video.writer import VideoWriter
 IMAGES_AT_ONCE = 32  # images of a folder scored in one go
 TURNED = "no face was found in the picture as it lies, but one after turning it by {} degrees clockwise"
 
+
+FETCHED = "the server gives files from their start alone, so the clip was fetched whole before it was judged"
 
 OnSample = Callable[[Frame, Looks, Session], None]
 
@@ -89,7 +92,7 @@ def analyze_video(
         analysis.warnings += [f"{name} skipped: {reason}" for name, reason in video.skipped]
     analysis.people, analysis.verdicts = list(session.people.values()), session.conclude()
     if session.forgotten:
-        analysis.warnings.append(f"{session.forgotten} more people, those seen least, are left out")
+        analysis.warnings.append(f"{number_of(session.forgotten, 'more person', 'more people')}, seen least, left out")
     analysis.verdict = judge_input(analysis.verdicts)
     analysis.performance = {"speed": analysis.seconds / (time.perf_counter() - start)}
     analysis.performance |= session.stopwatch.table(analysis.frames)
@@ -120,11 +123,13 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
             faces, turned = find_in_still(finder, image)
             found += [(analysis, face, crop_face(image, face)) for face in faces]
             analysis.warnings += [TURNED.format(turned)] if turned else []
+            analysis.warnings += filter(None, [pages.note(path)])
         except Exception as error:  # whatever it is, the other images are judged
             analysis.error = _reason(path, error)
     crops = np.array([crop for *_, crop in found])
-    scores = detector.score(crops)
-    spreads, art = detector.spread(crops, scores).tolist(), detector.is_art(crops).tolist()
+    sides = detector.sides(crops)
+    scores, art = detector.score_of(sides), detector.is_art(crops).tolist()
+    spreads = [detector.spread(crops[at : at + 1], sides[:, at : at + 1]) for at in range(len(crops))]
     for (analysis, face, crop), score, spread, drawn in zip(found, scores, spreads, art, strict=True):
         person = Person(len(analysis.people), trail=Trail())
         person.see(replace(look_at(face, crop, 0.0), score=float(score)))
@@ -165,7 +170,7 @@ def analyze(
 
 def _is_still(path: str | Path) -> bool:
     """Whether to read an input as a still: by its content; by its name where that is no picture's nor a clip's."""
-    if "://" in str(path):
+    if "://" in str(path) or what(path) != FILE:
         return False
     try:
         return not is_animated(path) if is_picture(path) else is_image(Path(path)) and kind(path) != VIDEO
@@ -208,11 +213,12 @@ def _analyze_or_say(path: str | Path, finder: Finder, detector: Detector, settin
 
 
 def _judge_address(address: str, finder: Finder, detector: Detector, settings: Settings) -> Analysis | None:
-    """What is found in the picture at a web address, whose copy stays for as long as this does; None for no picture."""
-    if (copy := fetch_picture(address)) is None:
+    """What is found in what has to be fetched from an address, whose copy stays for as long as this does; else None."""
+    if (copy := fetch(address)) is None:
         return None
     (analysis,) = analyze([copy], finder, detector, settings)
     found = analysis.named(address)
+    found.warnings += [FETCHED] if found.moving else []
     finalize(found, rmtree, copy.parent, ignore_errors=True)
     return found
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from aiface.analysis.person import Person, Trail
 from aiface.analysis.steady_verdict import SteadyVerdicts
 from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
-from aiface.faces.finder import Finder
+from aiface.faces.finder import Face, Finder, shrunk
 from aiface.faces.glances import Glances
 from aiface.faces.tracking import ShotDetector, Tracker, place_changed
 from aiface.labels import Answer
@@ -28,7 +29,9 @@ Looks = list[tuple[Person, Look]]
 
 
 class Stopwatch:
-    """Adds up wall-clock seconds by stage."""
+    """Adds up seconds by stage, of the wall's clock or of another."""
+
+    clock = staticmethod(time.perf_counter)
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -36,11 +39,11 @@ class Stopwatch:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time a `with` block as part of `stage`."""
-        start = time.perf_counter()
+        start = self.clock()
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - start
+            self.seconds[stage] += self.clock() - start
 
     def timed(self, stage: str, items: Iterable) -> Iterator:
         """Pass `items` on, timing how long each takes to come."""
@@ -95,41 +98,55 @@ class Session:
 
     def update(self, frame: Frame) -> Looks:
         """Find and tell apart the faces in a frame; each comes back with the person it belongs to, not scored yet."""
-        self._end_tracks(frame)
-        looks = self._glimpsed(frame) or self._searched(frame)
+        with self.stopwatch("find"):
+            small, scale = shrunk(frame.image)  # once for all that look at the whole picture
+        self._end_tracks(frame, small)
+        looks = self._glimpsed(small, scale, frame.time)
+        faces = [] if looks else self._searched(small, scale, frame.time)
+        boxes = [look.box for look in looks] or [face.box for face in faces]
+        ids = self._tracker.update(np.array(boxes), frame.time)
+        with self.stopwatch("crop"):
+            looks = looks or [self._look(id, face, frame) for id, face in zip(ids, faces, strict=True)]
         if self._best_looks is None:
             self.score(looks)
-        ids = self._tracker.update(np.array([look.box for look in looks]), frame.time)
         self._seen = [(self._see(id, look), look) for id, look in zip(ids, looks, strict=True)]
         self.frames += 1
         self._save_crops(self._seen)
         self._part()
         return self._seen
 
-    def _searched(self, frame: Frame) -> list[Look]:
+    def _searched(self, small: np.ndarray, scale: float, time: float) -> list[Face]:
         with self.stopwatch("find"):
-            faces = self._finder(frame.image)
+            faces = self._finder(small)
             if self._glances:
-                self._glances.searched(faces, frame.time)
-        with self.stopwatch("crop"):
-            return [look_at(face, crop_face(frame.image, face), frame.time) for face in faces]
+                self._glances.searched(faces, time)
+        return [face.moved(1 / scale, 0, 0) for face in faces]
 
-    def _glimpsed(self, frame: Frame) -> list[Look]:
+    def _look(self, id: int, face: Face, frame: Frame) -> Look:
+        """A look at a face, with a crop unless that is none the better one, however sharp it be."""
+        person = self.people.get(id) if self._glances else None
+        if person and (rival := person.best_looks.rival(frame.time)):
+            seen = glimpse(face, rival, frame.time)
+            if quality(replace(seen, sharpness=inf)) <= quality(rival):
+                return seen
+        return look_at(face, crop_face(frame.image, face), frame.time)
+
+    def _glimpsed(self, small: np.ndarray, scale: float, time: float) -> list[Look]:
         """Looks at those who are followed, if no other face is there and none of theirs is better than what is kept."""
         if not self._glances or len(self._seen) != len(self._tracker.tracks):
             return []
-        rivals = [rival for person, _ in self._seen if (rival := person.best_looks.rival(frame.time))]
+        rivals = [rival for person, _ in self._seen if (rival := person.best_looks.rival(time))]
         if len(rivals) != len(self._seen):
             return []
         with self.stopwatch("find"):
-            faces = self._glances(frame.image, frame.time)
-        looks = [glimpse(face, rival, frame.time) for face, rival in zip(faces, rivals, strict=False)]
+            faces = [face.moved(1 / scale, 0, 0) for face in self._glances(small, time)]
+        looks = [glimpse(face, rival, time) for face, rival in zip(faces, rivals, strict=False)]
         return [] if any(quality(look) > quality(rival) for look, rival in zip(looks, rivals, strict=False)) else looks
 
-    def _end_tracks(self, frame: Frame) -> None:
+    def _end_tracks(self, frame: Frame, small: np.ndarray) -> None:
         """Of all at a cut; after a pause of those where the place looks otherwise, since somebody may have come."""
         before, self._before = self._before, frame.image
-        if self._shots.is_cut(frame.image):
+        if self._shots.is_cut(small):
             self._tracker.end_all()
         elif before is not None and self._tracker.is_pause(frame.time):
             self._tracker.end_where(lambda track: place_changed(before, frame.image, track.box))
@@ -177,9 +194,9 @@ class Session:
         """Score those looks that have no score yet, together."""
         with self.stopwatch("score"):
             if new := [look for look in looks if look.score is None]:
-                scores = self._detector.score(np.stack([look.crop for look in new if look.crop is not None]))
-                for look, score in zip(new, scores, strict=True):
-                    look.score = float(score)
+                sides = self._detector.sides(np.stack([look.crop for look in new if look.crop is not None]))
+                for look, both, score in zip(new, sides.T, self._detector.score_of(sides), strict=True):
+                    look.sides, look.score = both, float(score)
 
     def judge(self, person: Person) -> Verdict:
         """The person's verdict on what was seen so far, without a look at how stable its scores are."""
@@ -220,12 +237,10 @@ class Session:
         usable = [look for look in person.gallery if look.flaw is None]
         if not usable:
             return None
-        crops, scores = (
-            np.stack([m.crop for m in usable if m.crop is not None]),
-            np.array([m.score for m in usable], np.float32),
-        )
+        crops = np.stack([look.crop for look in usable if look.crop is not None])
+        sides = np.stack([look.sides for look in usable if look.sides is not None], axis=1)
         with self.stopwatch("score"):
-            return float(np.median(self._detector.spread(crops, scores)))
+            return self._detector.spread(crops, sides)
 
 
 def _least(people: dict[int, Person]) -> Person | None:

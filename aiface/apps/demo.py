@@ -14,7 +14,7 @@ from skimage.data import astronaut
 from aiface.apps.notebooks.runner import execute
 from aiface.errors import AifaceError
 from aiface.faces.finder import HOW_TO_GET_YUNET, WITHOUT_YUNET, YUNET_FILE
-from aiface.io.files import print_any_name
+from aiface.io.files import number_of, print_any_name
 from aiface.paths import ROOT, WEIGHTS
 from aiface.reports.folder import SKIPPED
 from aiface.reports.wording import WORDS
@@ -127,7 +127,7 @@ def tally(rows: Sequence[dict]) -> str:
     parts = [f"{kinds['judged']} judged"]
     parts += [f"{kinds['error']} could not be judged"] * bool(kinds["error"])
     parts += [f"{kinds[SKIPPED]} skipped"] * bool(kinds[SKIPPED])
-    return f"{len(rows)} inputs: {', '.join(parts)}"
+    return f"{number_of(len(rows), 'input')}: {', '.join(parts)}"
 
 
 if __name__ == "__main__":

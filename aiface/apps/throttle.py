@@ -9,6 +9,8 @@ SHARE = 0.5  # of the time that it may take
 class Throttle:
     """Work at most each `interval` seconds, or so seldom that it takes `SHARE` of the time; `with` it, it is done.
 
+    interval: it may be set anew while that is done.
+
     >>> pace = Throttle(0.1)
     >>> if pace.left <= 0:
     ...     with pace:
@@ -18,7 +20,7 @@ class Throttle:
     """
 
     def __init__(self, interval: float):
-        self._interval = interval
+        self.interval = interval
         self._began = self._due = -inf
 
     @property
@@ -30,4 +32,4 @@ class Throttle:
         self._began = time.monotonic()
 
     def __exit__(self, *error: object) -> None:
-        self._due = self._began + max(self._interval, (time.monotonic() - self._began) / SHARE)
+        self._due = self._began + max(self.interval, (time.monotonic() - self._began) / SHARE)

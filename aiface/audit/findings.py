@@ -12,7 +12,7 @@ from aiface.audit.pixel_statistics import GRAIN, LIGHT
 from aiface.audit.shortcut import ShortcutScore
 from aiface.audit.traits import Category, Trait
 from aiface.data.folders import Item
-from aiface.io.files import shown
+from aiface.io.files import number_of, shown
 from aiface.labels import AI, REAL
 
 SOME, MUCH = 0.60, 0.75  # AUC from which a trait is a warning, a problem
@@ -51,11 +51,6 @@ def words(name: str) -> str:
 def capital(text: str) -> str:
     """The text with its first letter large."""
     return text[:1].upper() + text[1:]
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """`2 sources`, `1 source`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def where(item: Item) -> str:
@@ -111,14 +106,14 @@ def _source_findings(measured: Measurements, splits: int) -> Iterator[Finding]:
     lone = [f"{source} ({_split(split)})" for source, split in _alone((i.source, i.split) for i in measured.items)]
     if lone and splits > 1:
         yield Finding("warning", "source_in_one_split", (
-            f"{counted(len(lone), 'source')} in one split only: {_some(lone)}. In train alone it is never tested, in "
+            f"{number_of(len(lone), 'source')} in one split only: {_some(lone)}. In train alone it is never tested, in "
             "test alone it shows what generalises: report it apart."
         ))  # fmt: skip
     single = [source for source, _ in _alone((item.source, item.label) for item in measured.items)]
     sources = len(set(measured.sources.tolist()))
     if single and sources > 1:
         yield Finding("warning", "single_class_sources", (
-            f"{len(single)} of {counted(sources, 'source')} with one class only: {_some(single)}. Whatever tells "
+            f"{len(single)} of {number_of(sources, 'source')} with one class only: {_some(single)}. Whatever tells "
             "sources apart tells classes apart: balance over sources in training, and test on sources left out wholly."
         ))  # fmt: skip
 
@@ -143,7 +138,7 @@ def _shared_names(measured: Measurements) -> Iterator[Finding]:
     telling = [stem for stem in shared if not stem.rpartition("_")[2].isdigit()]
     if shared:
         yield Finding("warning" if telling else "info", "name_in_two_splits", (
-            f"{counted(len(shared), 'file name')} in more than one split of a source: {_some(telling or shared, 4)}. "
+            f"{number_of(len(shared), 'file name')} in more than one split of a source: {_some(telling or shared, 4)}. "
             "If a name stands for a video or a person, cut splits by name. If it is a running number, it means nothing."
         ))  # fmt: skip
 
@@ -158,7 +153,7 @@ def duplicate_findings(measured: Measurements, duplicates: Duplicates) -> Iterat
             if found:
                 total = f"{len(np.unique(np.concatenate(found))):,} {what.split()[-1]}"
                 example = f"such as {_pair(measured, key, found[0])}. {_ADVICE[name]}."
-                sentence = f"{counted(len(found), noun)} of {what} across {name} ({total}), {example}"
+                sentence = f"{number_of(len(found), noun)} of {what} across {name} ({total}), {example}"
                 how_bad = "warning" if (kind, name) == ("near", "classes") else "problem"
                 yield Finding(how_bad, f"{kind}_duplicates_across_{name}", sentence)
     part = np.array([f"{item.split}/{item.label}" for item in measured.items])
@@ -166,7 +161,7 @@ def duplicate_findings(measured: Measurements, duplicates: Duplicates) -> Iterat
     pairs = int(np.sum(part[duplicates.near[:, 0]] == part[duplicates.near[:, 1]]))
     if spare + pairs:
         yield Finding("warning" if spare + pairs > len(measured) / 100 else "info", "duplicates_within", (
-            f"{counted(spare, 'spare identical copy', 'spare identical copies')} and {counted(pairs, 'pair')} of "
+            f"{number_of(spare, 'spare identical copy', 'spare identical copies')} and {number_of(pairs, 'pair')} of "
             "nearly identical pictures within a split and class: they weigh double in training and narrow intervals "
             "in test."
         ))  # fmt: skip
@@ -186,7 +181,7 @@ def unreadable_findings(measured: Measurements) -> Iterator[Finding]:
         listed = ", ".join(f"{by_class[word]} {word}" for word in CLASS_WORDS)
         item, reason = measured.unreadable[0]
         why = reason.removeprefix(str(item.path)).lstrip(": ")
-        sentence = f"{counted(number, 'file')} of {total:,} can't be read ({listed}), such as {where(item)}: {why}."
+        sentence = f"{number_of(number, 'file')} of {total:,} can't be read ({listed}), such as {where(item)}: {why}."
         yield Finding("problem" if number > total / 100 else "warning", "unreadable", sentence)
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import aiface
 from aiface.audit.audit import Audit
 from aiface.audit.figures import figures
-from aiface.audit.findings import capital, counted, severity, where, words
+from aiface.audit.findings import capital, severity, where, words
 from aiface.audit.measurements import MEANING
 from aiface.audit.shortcut import ShortcutScore
 from aiface.audit.traits import Trait
 from aiface.drawing import SEVERITY_COLOURS, data_url, html_page
-from aiface.io.files import shown, write_json, write_text
+from aiface.io.files import number_of, shown, write_json, write_text
 
 _NO_SCORE = "No score: too few pictures of a class."
 _COLUMNS = ("jpeg_quality", "bytes_per_pixel", "sharpness", "noise", "blockiness", "brightness", "contrast",
@@ -120,7 +120,7 @@ def to_html(found: Audit) -> str:
     unreadable = [[where(item), reason] for item, reason in measured.unreadable[:20]]
     body = _BODY.format(
         counts=f"{len(measured):,} pictures: {real:,} real, {ai:,} AI-generated; "
-               f"{counted(len(set(measured.sources.tolist())), 'source')}",
+               f"{number_of(len(set(measured.sources.tolist())), 'source')}",
         scores=_scores(found.shortcut),
         groups=_scores_by_group(found.shortcut),
         carriers=_carriers(found.shortcut),
@@ -207,5 +207,5 @@ def _copies(found: Audit, most: int = 20) -> str:
         rows.append(["near", likeness, *(where(items[i]) for i in copies.near[p])])
     if not rows:
         return "<p>None found.</p>"
-    total = f"{counted(len(copies.exact), 'set')} of identical files, {counted(len(copies.near), 'near pair')}"
+    total = f"{number_of(len(copies.exact), 'set')} of identical files, {number_of(len(copies.near), 'near pair')}"
     return f"<p>{total}; across splits first.</p>{_html_table(['copy', 'likeness', 'one', 'other'], rows)}"

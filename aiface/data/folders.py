@@ -15,7 +15,7 @@ from pathlib import Path
 from aiface.data.folder_names import EVAL, Labels, refuse_unknown_splits, split_of
 from aiface.errors import DataError
 from aiface.io.files import shown
-from aiface.io.media_kinds import is_still
+from aiface.io.media_kinds import IMAGE, VIDEO, is_still, presumed, why_left_out
 from aiface.io.walk import cannot_open, walk
 from aiface.labels import AI, NAMES, REAL
 
@@ -43,12 +43,13 @@ class Found:
     """What lies in data sets: labelled items, and what is none of them.
 
     left_out: the number of pictures in each folder that names no class. unreadable: folders that could not be opened,
-    with the reason.
+    with the reason. others: what is not wanted, a clip among pictures say, or a link to nothing, with what it is.
     """
 
     items: list[Item]
     left_out: Counter[Path] = field(default_factory=Counter)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    others: list[tuple[Path, str]] = field(default_factory=list)
 
 
 def look_through(
@@ -73,7 +74,12 @@ def look_through(
             left_out[path.parent] += 1
         else:
             items.append(_item(path, root, label, labels))
-    return Found(_settled(items), left_out, found.unreadable)
+    others = [(path, _what(path)) for path in sorted(set(found.files) - set(paths))]
+    return Found(_settled(items), left_out, found.unreadable, others + found.no_files)
+
+
+def _what(path: Path) -> str:
+    return {IMAGE: "a picture", VIDEO: "a clip"}.get(presumed(path) or "") or why_left_out(path)
 
 
 def _item(path: Path, root: Path, label: int, labels: Labels) -> Item:
@@ -119,7 +125,8 @@ def find(roots: Iterable[str | Path], names: Mapping[str, int] | None = None) ->
     left_out: Counter[Path] = Counter()
     for each in found:
         left_out |= each.left_out  # of trees within one another, once
-    return Found(items, left_out, [pair for each in found for pair in each.unreadable])
+    others = {pair: None for each in found for pair in each.others}
+    return Found(items, left_out, [pair for each in found for pair in each.unreadable], list(others))
 
 
 def _found_in(root: Path, names: Mapping[str, int] | None) -> Found:

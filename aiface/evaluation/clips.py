@@ -1,11 +1,9 @@
 """Sets of labelled clips, and how well the verdicts on them hold: the evaluation protocol's video level.
 
 A set is a folder with a `clips.csv` (columns `file`, a clip's path from there, and `label`, real or ai, or 0 or 1;
-others are ignored), as spreadsheets save it, or with clips below `real/` and `fake/` (or `ai/`).
+others are ignored; see `aiface.evaluation.clip_table`), or with clips below `real/` and `fake/` (or `ai/`).
 """
 
-import csv
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +16,14 @@ from aiface.analysis.pipeline import analyze_video
 from aiface.analysis.result import Settings
 from aiface.data.folders import look_through, opened
 from aiface.errors import AifaceError, DataError
+from aiface.evaluation.clip_table import find_file, read_table
 from aiface.evaluation.resampling import bootstrap
 from aiface.faces.finder import Finder
 from aiface.io.media_kinds import is_clip
-from aiface.labels import AI, NAMES, REAL, Answer, label_of_folder
+from aiface.labels import AI, NAMES, REAL, Answer
 from aiface.models.detector import Detector
 
 TABLE = "clips.csv"
-NUMBERS = {"0": REAL, "0.0": REAL, "1": AI, "1.0": AI}  # as labels
 
 
 @dataclass(frozen=True)
@@ -58,46 +56,18 @@ def list_clips(root: str | Path, names: Mapping[str, int] | None = None) -> list
 
 
 def _read_table(table: Path) -> list[Clip]:
-    try:
-        lines = _text(table.read_bytes()).splitlines(keepends=True)
-        before = 1 if lines and re.fullmatch("sep=.", lines[0].strip(), re.IGNORECASE) else 0  # which Excel reads first
-        head = "".join(lines[before : before + 1])
-        delimiter = max(",;\t", key=head.count)
-        reader = csv.DictReader(lines[before:], delimiter=delimiter)
-        columns = [(name or "").strip(' "').lower() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        rows = [(f"{table}, line {before + reader.line_num}", row) for row in reader if any(row.values())]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{table}: expected a table of clips in UTF-8, found another thing ({error}); "
-                        "save it as CSV UTF-8") from None  # fmt: skip
-    if not {"file", "label"} <= set(columns):
-        raise DataError(f"{table}: expected the columns file and label, found {', '.join(columns) or 'none'}; "
-                        "name them in its first line")  # fmt: skip
-    if not rows:
-        raise DataError(f"{table}: expected a row for each clip, found none; add them, or remove the table")
-    clips = [_listed(row, table.parent, where) for where, row in rows]
+    clips = [_listed(table.parent, *row) for row in read_table(table)]
     twice = [name for name, number in Counter(clip.file for clip in clips).items() if number > 1]
     if twice:
         raise DataError(f"{table}: expected each clip once, found {', '.join(twice)} more than once; keep one row")
     return clips
 
 
-def _text(data: bytes) -> str:
-    """UTF-8, or UTF-16 with its mark: what spreadsheets call Unicode text."""
-    return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-
-
-def _listed(row: Mapping[str, str | None], folder: Path, where: str) -> Clip:
-    name, word = (row["file"] or "").strip(), (row["label"] or "").strip()
-    label = NUMBERS[word] if word in NUMBERS else label_of_folder(word)
-    if label is None:
-        raise DataError(f"{where}: expected the label real or ai (0 or 1), found {word!r}; correct it")
-    if not (folder / name).is_file() and "\\" in name:
-        name = name.replace("\\", "/")
-    if not name or not (folder / name).is_file():
+def _listed(folder: Path, name: str, label: int, where: str) -> Clip:
+    if (path := find_file(folder, name)) is None:
         raise DataError(f"{where}: expected a clip named {name!r} in {folder}, found no such file; "
                         "correct the name or remove the row")  # fmt: skip
-    return Clip(folder / name, name, label)
+    return Clip(path, path.relative_to(folder).as_posix() if path.is_relative_to(folder) else name, label)
 
 
 def judge_clips(

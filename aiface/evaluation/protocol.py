@@ -153,8 +153,9 @@ def score_set(detector: Detector, crops: CropSet, progress: Progress = iter) -> 
         raise DataError(f"expected faces to measure, found none; left out: {dict(crops.left_out)}")
     scores, spreads = [], []
     for batch in progress(crops.batches()):
-        scores.append(detector.score(batch))
-        spreads.append(detector.spread(batch, scores[-1]))
+        found = detector.measure(batch)
+        scores.append(found[0])
+        spreads.append(found[1])
     return Scored(
         np.concatenate(scores), np.concatenate(spreads), crops.labels, crops.sources, sum(crops.left_out.values())
     )

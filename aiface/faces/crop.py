@@ -110,6 +110,11 @@ def _region(image: np.ndarray, quad: Quad, margin: int = 16) -> tuple[np.ndarray
     high = np.ceil(quad.corners.max(axis=0)).astype(int) + margin
     if low.min() >= 0 and high[0] <= width and high[1] <= height:  # as most do: no need to pick pixels one by one
         return image[low[1] : high[1], low[0] : high[0]], low
+    start, end = np.maximum(low, 0), np.minimum(high, (width, height))
+    (left, top), (right, bottom) = before, after = start - low, high - end
+    if (np.maximum(before, after) < end - start).all():  # what is mirrored is there, as mostly: a hundred times faster
+        part = image[start[1] : end[1], start[0] : end[0]]
+        return cv2.copyMakeBorder(part, top, bottom, left, right, cv2.BORDER_REFLECT_101), low
     columns = _mirrored(np.arange(low[0], high[0]), width)
     rows = _mirrored(np.arange(low[1], high[1]), height)
     return image[np.ix_(rows, columns)], low

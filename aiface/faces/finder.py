@@ -197,12 +197,19 @@ class FaceFinder:
         return _in_image(image, CLOSE_UP_SIDE, 0.0, partial(self._detector.detect, confidence=DOUBTFUL))
 
 
+def shrunk(image: np.ndarray, side: int = SEARCH_SIDE) -> tuple[np.ndarray, float]:
+    """An image `(height, width, 3)` with no side over so many pixels, and how much smaller that is: 1 for itself."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1.0:
+        return image, 1.0
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale
+
+
 def _in_image(image: np.ndarray, side: int, border: float, detect: Callable[[np.ndarray], list[Face]]) -> list[Face]:
     height, width = image.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    if scale < 1.0:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image, scale = shrunk(image, side)
     edge = round(max(image.shape[:2]) * border)
     if edge:
         image = cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aiface.errors import DataError, WriteError
+from aiface.io.walk import FILE, FOLDER, what
 
 LONGEST = 100  # bytes of a name that results are called by: a file system takes 255, and there is more in a name
 # What Python makes of bytes of a name that are no UTF-8, and what would steer a terminal or turn its line round
@@ -39,6 +40,15 @@ def shown(name: object) -> str:
     return _NO_TEXT.sub("\ufffd", str(name))
 
 
+def number_of(count: int, noun: str, plural: str = "") -> str:
+    """How many there are, in words.
+
+    >>> number_of(1, "input"), number_of(1200, "person", "people")
+    ('1 input', '1,200 people')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def _unshown(error: UnicodeError) -> tuple[str | bytes, int]:
     """As `shown`, where text leaves for a terminal or pipe; what its encoding lacks is escaped."""
     if isinstance(error, UnicodeEncodeError) and error.encoding.lower() in ("utf-8", "utf8"):
@@ -55,7 +65,12 @@ def print_any_name() -> None:
 
 
 def check_opens(path: str | Path) -> None:
-    """Raise `DataError` for a file that is there and may not be opened: it need not be damaged."""
+    """Raise `DataError` for a file that is there and may not be opened: it need not be damaged.
+
+    And for what is no file: to open a pipe would wait until someone writes to it.
+    """
+    if (kind := what(path)) not in (FILE, FOLDER):
+        raise DataError(f"{path}: expected a file, found {kind}; name the file itself, saved first if it is none yet")
     try:
         with open(path, "rb"):
             pass
@@ -115,6 +130,12 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text`, names in it as `shown`, as UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(shown(text), encoding="utf-8")
+
+
+def write_texts(path: str | Path, texts: Iterable[str]) -> None:
+    """The same of a text in pieces, which need not fit into memory together."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(map(shown, texts))
 
 
 def write_json(path: str | Path, value: object) -> None:

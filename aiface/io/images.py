@@ -13,9 +13,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from aiface.errors import DataError
-from aiface.io.formats.depth import deep_tiff, is_deep_png, read_deep, read_deep_png, spare_bits
+from aiface.io.formats.depth import deep_tiff, is_deep_jp2, is_deep_png, read_deep, read_deep_picture, spare_bits
 from aiface.io.formats.heif import check_end
-from aiface.io.media_kinds import HEAD, readers
+from aiface.io.formats.pages import judged, pages
+from aiface.io.formats.unread import RAW, unread
+from aiface.io.media_kinds import HEAD, SAMPLE, readers
 
 MAX_PIXELS = 16384 * 12288  # the largest of phones' sensors, sold as 200 megapixels
 FULL_PIXELS = 80_000_000  # a picture with more is read at half its width and height
@@ -129,8 +131,7 @@ def _read_or_say(path: Path, least: int | None = None) -> tuple[np.ndarray, floa
     except FileNotFoundError:
         raise DataError(f"{path}: expected an image, found no such file; check the path") from None
     except UnidentifiedImageError:
-        size = path.stat().st_size
-        raise DataError(f"{path}: expected an image, found {size} bytes that are none; remove or replace it") from None
+        raise DataError(f"{path}: expected an image, found {_no_image(path)}") from None
     except MemoryError:
         raise DataError(f"{path}: expected memory for all its pixels, found too little; scale it down first") from None
     except (
@@ -139,16 +140,28 @@ def _read_or_say(path: Path, least: int | None = None) -> tuple[np.ndarray, floa
         raise DataError(f"{path}: expected a whole image, found a damaged one ({error}); replace it") from None
 
 
+def _no_image(path: Path) -> str:
+    with open(path, "rb") as file:
+        known = unread("", file.read(SAMPLE))
+    return known or f"{path.stat().st_size} bytes that are none; remove or replace it"
+
+
 def _read(path: Path, file: Path | BinaryIO, least: int | None = None) -> tuple[np.ndarray, float]:
     with open(path, "rb") as opened:
-        deep = deep_tiff(opened) if _is_tiff(_head(opened)) else None
-        deep_png = is_deep_png(opened)
+        tiff = _is_tiff(_head(opened))
+        if tiff and path.suffix.lower() in RAW:
+            raise DataError(f"{path}: expected an image, found {unread(path.suffix.lower(), b'II')}")
+        deep = deep_tiff(opened) if tiff else None
+        deep_picture = is_deep_png(opened) or is_deep_jp2(opened)
+        page = judged(pages(opened)) if tiff else 0
     if deep:
         check_size(path, deep.size, "TIFF", path.stat().st_size)
         with suppress(UnidentifiedImageError), open_image(path) as image:
             image.load()  # where Pillow knows it, it finds what is damaged within, as OpenCV does not
         return _full_or_half(read_deep(path, deep)), 1.0
     with open_image(file) as image:
+        if page:
+            image.seek(page)
         check_size(path, image.size, image.format, path.stat().st_size)
         if image.format == "HEIF":
             check_end(path)
@@ -158,7 +171,7 @@ def _read(path: Path, file: Path | BinaryIO, least: int | None = None) -> tuple[
         if wanted > 1:  # a JPEG then holds a quarter of its pixels from the start
             image.draft(image.mode, (ceil(width / wanted), ceil(height / wanted)))
         image.load()
-        found = read_deep_png(path) if deep_png else None
+        found = read_deep_picture(path) if deep_picture else None
         found = _as_array(image, shrink if image.size == full else 1) if found is None else _full_or_half(found)
         scale = max(1.0, round(width / found.shape[1]) / shrink)
         orientation = image.getexif().get(0x0112, 1)  # not before it was loaded: some readers turn it themselves

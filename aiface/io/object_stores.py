@@ -9,7 +9,8 @@ from typing import Any
 
 from aiface.errors import DataError
 from aiface.io import sources
-from aiface.io.media_kinds import is_image, is_video
+from aiface.io.addresses import local
+from aiface.io.media_kinds import NEITHER, is_image, is_video
 
 STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hdfs", "file", "memory"}
 LARGEST = 32 << 30  # bytes of an object: about a day of video
@@ -18,7 +19,7 @@ PIECE = 4 << 20  # bytes read at once
 
 def is_store(name: str | Path) -> bool:
     """Whether a name is an address in a store; what FFmpeg reads itself, such as `http://`, is none."""
-    scheme, colon, _ = str(name).partition("://")
+    scheme, colon, _ = str(local(name)).partition("://")
     return bool(colon) and scheme.lower() in STORES
 
 
@@ -27,7 +28,7 @@ def search(name: str) -> sources.Search:
 
     Raises `DataError` for a store that can't be listed.
     """
-    if not is_store(name):
+    if not is_store(name):  # such as file://, whose percent-encoding fsspec would take for letters
         return sources.search(name)
     store, path = _open(name)
     try:
@@ -39,7 +40,8 @@ def search(name: str) -> sources.Search:
     except Exception as error:  # each store has errors of its own
         raise DataError(f"{name}: expected a store that can be listed, found: {error}; check the rights") from error
     wanted = {at for at in files if is_image(Path(at)) or is_video(Path(at))}
-    return sources.Search([named[at] for at in files if at in wanted], [named[at] for at in files if at not in wanted])
+    others = [(named[at], NEITHER) for at in files if at not in wanted]
+    return sources.Search([named[at] for at in files if at in wanted], others)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 """What the names that people give stand for: files, folders, patterns and addresses."""
 
 import os.path
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import NamedTuple
 
 from aiface.errors import DataError
 from aiface.io.addresses import local
-from aiface.io.media_kinds import presumed
+from aiface.io.media_kinds import presumed, why_left_out
 from aiface.io.walk import cannot_open, walk
+
+NAMED = 5  # of many files, so many
 
 
 def expand(names: Iterable[str]) -> list[str]:
@@ -33,10 +35,10 @@ def is_folder(name: str | Path) -> bool:
 
 
 class Search(NamedTuple):
-    """What a name stands for: inputs, other files of its folder, and folders in it that can't be opened, with why."""
+    """What a name stands for: inputs, and, each with why, what else lies in its folder, and folders that don't open."""
 
     inputs: Sequence[str | Path]
-    others: Sequence[str | Path] = ()
+    others: Sequence[tuple[str | Path, str]] = ()
     unreadable: Sequence[tuple[Path, str]] = ()
 
 
@@ -51,7 +53,22 @@ def search(name: str | Path) -> Search:
         return Search([name])
     found = walk(name)
     inputs = [path for path in found.files if presumed(path)]
-    return Search(inputs, sorted(set(found.files) - set(inputs)), found.unreadable)
+    others = [(path, why_left_out(path)) for path in sorted(set(found.files) - set(inputs))]
+    return Search(inputs, sorted(others + found.no_files), found.unreadable)
+
+
+def summed(others: Iterable[tuple[str | Path, str]]) -> Iterator[str]:
+    """What was skipped, in a line for each reason, with the first of its names.
+
+    >>> list(summed([(Path("a.txt"), "no picture"), (Path("b.txt"), "no picture"), (Path("c"), "a pipe")]))
+    ['skipped, no picture: 2 (a.txt, b.txt)', 'skipped, a pipe: 1 (c)']
+    """
+    names: dict[str, list[str]] = {}
+    for name, why in others:
+        names.setdefault(why, []).append(str(name))
+    for why, them in names.items():
+        more = f" and {len(them) - NAMED} more" if len(them) > NAMED else ""
+        yield f"skipped, {why}: {len(them)} ({', '.join(them[:NAMED])}{more})"
 
 
 def list_inputs(path: str | Path, found: Search | None = None) -> list[str | Path]:

@@ -63,18 +63,39 @@ class Detector:
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
         """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`, seen from `views.both_sides`."""
-        return views.both_sides(self.runtime, crops) if len(crops) else np.zeros(0, np.float32)
+        return views.mean_of(self.sides(crops))
+
+    def sides(self, crops: np.ndarray) -> np.ndarray:
+        """Those of each side, float32 `(2, n)`: of the crops, and of their mirror images."""
+        return views.each_side(self.runtime, crops) if len(crops) else np.zeros((2, 0), np.float32)
 
     def score(self, crops: np.ndarray) -> np.ndarray:
         """Calibrated P(AI), float32 `(n,)`, of uint8 RGB crops `(n, 256, 256, 3)`."""
-        return self.calibration.probability(self.logits(crops))
+        return self.score_of(self.sides(crops))
 
-    def spread(self, crops: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """How far P(AI) of crops `(n, 256, 256, 3)` alone, mirrored or re-encoded, lies from their `scores`: `(n,)`."""
-        if not len(crops):
-            return np.zeros(0, np.float32)
-        of_views = [self.calibration.probability(self.runtime(view)) for view in views.views(crops)]
-        return views.spread(scores, of_views)
+    def score_of(self, sides: np.ndarray) -> np.ndarray:
+        """The same of logits that `sides` gave, `(2, n)`."""
+        return self.calibration.probability(views.mean_of(sides))
+
+    def measure(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores `(n,)` of crops `(n, 256, 256, 3)`, and how far their views lie from them (`views.spread`)."""
+        logits, of_views = views.measured(self.runtime, [crops] if len(crops) else [])
+        scores = self.calibration.probability(logits)
+        return scores, views.spread(scores, self.calibration.probability(of_views))
+
+    def spread(self, crops: np.ndarray, sides: np.ndarray) -> float:
+        """The median spread of faces, as near as it takes to tell whether it is stable: most of them need no pass.
+
+        crops: at least one, `(n, 256, 256, 3)`. sides: their logits as `sides` gave them, `(2, n)`.
+        """
+        scores = self.score_of(sides)
+        known = views.spread(scores, self.calibration.probability(sides))
+
+        def whole(face: int) -> float:
+            again = self.calibration.probability(self.runtime(views.encoded_again(crops[face])[None]))
+            return max(known[face], views.spread(scores[face], again))
+
+        return views.settled(known, whole, self.calibration.unstable_above)
 
     def is_art(self, crops: Iterable[np.ndarray]) -> np.ndarray:
         """Which of some crops are no photographs, so that their scores say nothing: bool `(n,)`."""

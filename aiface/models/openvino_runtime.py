@@ -25,6 +25,8 @@ from aiface.io.greetings import greetings_hidden
 if TYPE_CHECKING:
     from aiface.models.keras_import import keras
 
+STREAMS = 4  # crops at once, each of which takes memory of its own
+
 
 class OpenVinoRuntime:
     """Gives a network's logits, to one thread or several; `name` says by what.
@@ -32,27 +34,45 @@ class OpenVinoRuntime:
     precision: "auto" computes in what OpenVINO holds for this CPU's best (bfloat16 or float16 where it has
     instructions for that, else float32); "f32" and "int8" in float32, but for what is quantised in `model`.
 
-    Crops are scored one by one, on all cores. So a score can't depend on a crop's company, nothing is padded, and on
-    a CPU larger batches are no faster: at 256 px their activations outgrow its caches.
+    Crops are scored one by one, each on a core of its own, or on a few where there are more than STREAMS: that takes a
+    quarter less of two cores' time than both of them at one crop. So a score can't depend on a crop's company, nothing
+    is padded, and on a CPU larger batches are no faster: at 256 px their activations outgrow its caches.
     """
 
     def __init__(self, model: openvino.Model, precision: str = "auto"):
         core, best = openvino.Core(), fastest()
         hints: dict[str, str | int] = {
-            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": min(STREAMS, _cores()),
             "INFERENCE_PRECISION_HINT": best if precision == "auto" else "f32",
         }
-        if threads := os.environ.get("OMP_NUM_THREADS", ""):  # as Ray and Slurm say how many cores are a process's own
-            hints["INFERENCE_NUM_THREADS"] = int(threads)
+        if os.environ.get("OMP_NUM_THREADS"):
+            hints["INFERENCE_NUM_THREADS"] = _cores()
         model.reshape([1, CROP_SIZE, CROP_SIZE, 3])
         self.name = f"OpenVINO {version('openvino')}, {best if precision == 'auto' else precision}"
-        self._request = core.compile_model(model, "CPU", hints).create_infer_request()
+        self._queue = openvino.AsyncInferQueue(core.compile_model(model, "CPU", hints), min(STREAMS, _cores()))
         self._lock = Lock()
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Logits float32 `(n,)` of uint8 crops `(n, 256, 256, 3)`."""
+        found = np.empty(len(crops), np.float32)
+
+        def keep(request: openvino.InferRequest, place: int) -> None:
+            found[place] = request.get_output_tensor().data.item()
+
         with self._lock:
-            return np.array([self._request.infer([crop[None]])[0].item() for crop in crops], np.float32)
+            self._queue.set_callback(keep)
+            try:
+                for place, crop in enumerate(crops):
+                    self._queue.start_async([crop[None]], place)
+            finally:  # where Ctrl-C interrupts this, none may be left for the next call
+                self._queue.wait_all()
+        return found
+
+
+def _cores() -> int:
+    """How many cores are this process's own, as Ray and Slurm say it, or the system."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get("OMP_NUM_THREADS") or own)
 
 
 def fastest() -> str:

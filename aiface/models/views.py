@@ -6,10 +6,16 @@ import numpy as np
 
 from aiface.data.degrade import jpeg
 
+
+def encoded_again(image: np.ndarray) -> np.ndarray:
+    """An RGB uint8 image as it comes back from a JPEG."""
+    return jpeg(image, 75)
+
+
 VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as it is": lambda image: image,
     "mirrored": lambda image: image[:, ::-1],
-    "re-encoded": lambda image: jpeg(image, 75),
+    "re-encoded": lambda image: encoded_again(image),
 }
 
 
@@ -24,7 +30,18 @@ def both_sides(logits: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) ->
     >>> both_sides(lambda crops: crops[:, 0, 0, 0] - 2.0, np.array([[[[3]], [[5]]]]))
     array([2.])
     """
-    return (logits(crops) + logits(np.ascontiguousarray(crops[:, :, ::-1]))) / 2
+    return mean_of(each_side(logits, crops))
+
+
+def each_side(logits: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> np.ndarray:
+    """Logits of faces and of their mirror images, `(2, n)`."""
+    return logits(np.concatenate((crops, crops[:, :, ::-1]))).reshape(2, -1)
+
+
+def mean_of(sides: np.ndarray) -> np.ndarray:
+    """Logits of faces from both sides, `(n,)`, of those of `each_side`."""
+    one, other = sides
+    return (one + other) / 2
 
 
 def measured(
@@ -36,8 +53,7 @@ def measured(
     """
     found = [np.array([logits(view) for view in views(batch)], np.float32) for batch in batches]
     of_views = np.concatenate([np.zeros((len(VIEWS), 0), np.float32), *found], axis=1)
-    one, other = of_views[_SIDES]  # two of the views are the two sides: no further pass
-    return (one + other) / 2, of_views
+    return mean_of(of_views[_SIDES]), of_views  # two of the views are the two sides: no further pass
 
 
 def views(crops: np.ndarray) -> Iterator[np.ndarray]:
@@ -55,3 +71,20 @@ def spread(score: np.ndarray, of_views: Sequence[np.ndarray] | np.ndarray) -> np
     [0.25, 0.0]
     """
     return np.abs(np.asarray(of_views, np.float32) - np.asarray(score, np.float32)).max(axis=0)
+
+
+def settled(spreads: np.ndarray, whole: Callable[[int], float], bar: float) -> float:
+    """On which side of `bar` the median of spreads lies, as a number there, from as few views as can tell.
+
+    spreads: of views that are known, `(n,)`: the others can but add to them, up to 1. whole: of one of the n faces the
+    spread of all its views, which takes a pass of the network.
+
+    >>> settled(np.array([0.1, 0.1, 0.9]), lambda face: 0.2, bar=0.3)
+    0.2
+    """
+    low, high = np.array(spreads), np.ones_like(spreads)
+    for face in np.argsort(spreads):
+        if np.median(high) <= bar or np.median(low) > bar:
+            break
+        low[face] = high[face] = whole(int(face))
+    return float(np.median(low if np.median(low) > bar else high))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiface.provenance.manifests import read_manifest
 from aiface.provenance.tags import plain, read_tags
 
 ABSENCE = (
@@ -17,6 +18,8 @@ ABSENCE = (
     "saved anew, and marks can be removed or forged."
 )
 NOT_LOOKED_FOR = "not looked for: it takes c2pa-python (pip install 'aiface[provenance]')"
+UNCHECKED = "found, but not validated, which takes c2pa-python (pip install 'aiface[provenance]')"
+MOST_ACTIONS = 20
 STATES = {
     "Trusted": "signed by someone on a trust list, and unchanged since",
     "Valid": "signed, and unchanged since; whether the signer is who it says was not checked",
@@ -55,6 +58,7 @@ GENERATORS = (  # those that are also words or people's names, with what tells t
     r"openai|chatgpt|gpt-?4o|gpt-image|\bsora\b|google (generative )?ai|imagen[- ]?\d|\bveo[- ]?\d|gemini[- ]\d|"
     r"\bflux\.?[12]|black forest labs|stability ai|\brunway|pika labs|\bkling|hailuo|luma ai|dream machine|"
     r"seedream|seedance|jimeng|qwen-?image|\bgrok\b|heygen|synthesia|\bd-id\b|"
+    r"image playground|apple intelligence|imagine(d)? with (meta )?ai|meta ai\b|"
     r"deepfacelab|deepfacelive|facefusion|faceswap|\breface\b|artbreeder|thispersondoesnotexist"
 )
 CLAIMS = (
@@ -69,10 +73,19 @@ CLAIMS = (
     Claim(COMMENTS, r"\bSteps: \d+, .{0,99}(Sampler|CFG scale): |sui_image_params", "Stable Diffusion web UI, SwarmUI"),
     Claim(
         rf"EXIF (Make|Model)|\w+ workflow|{COMMENTS}",
-        r"^(prompt|workflow): ?\{|\"class_type\"|\"last_node_id\"",
+        r"^(prompt|workflow): ?\{|\"class_type\"|\"last_node_id\"|^\{.{0,2000}\"nodes\" ?: ?\[ ?(\{|\])",
         "ComfyUI: its graph as JSON, in PNG, WebP or video",
     ),
-    Claim(r"text (invokeai_metadata|invokeai_graph|sd-metadata|dream|fooocus_scheme)", r"\w", "InvokeAI, Fooocus"),
+    Claim(
+        r"text (invokeai_\w+|sd-metadata|dream|fooocus_scheme|generation_data|use_stable_diffusion_model)",
+        r"\w",
+        "InvokeAI, Fooocus, Tensor.Art, Easy Diffusion",
+    ),
+    Claim(
+        COMMENTS,
+        r"\"(num_inference_steps|sd_model_hash|signed_hash|base_model_hash)\" ?:",
+        "diffusers, NovelAI, Fooocus",
+    ),
     Claim(COMMENTS, r"\bJob ID: [0-9a-f]{8}-[0-9a-f]{4}-", "Midjourney"),
     Claim(
         rf"{COMMENTS}|\w+ (caption|credit|title)",
@@ -152,7 +165,7 @@ def read_credentials(path: str | Path) -> Credentials:
     try:
         import c2pa
     except (ImportError, OSError):  # OSError: its own library doesn't load on this system
-        return Credentials(None, NOT_LOOKED_FOR)
+        return _unchecked(path)
     try:
         with open(path, "rb") as file, c2pa.Context.from_dict(OFFLINE) as context:
             reader = c2pa.Reader.try_create(file, context=context)
@@ -164,6 +177,23 @@ def read_credentials(path: str | Path) -> Credentials:
         return Credentials(False, "none found: no kind of file that can hold them")
     except Exception as error:  # a damaged file, or a manifest of another form than the specification's
         return Credentials(False, plain(f"none that can be read: {error}", SHOWN))
+
+
+def _unchecked(path: str | Path) -> Credentials:
+    """What a manifest's bytes say, without c2pa-python."""
+    try:
+        found = read_manifest(path)
+    except Exception:  # a damaged file
+        found = None
+    if found is None:
+        return Credentials(None, NOT_LOOKED_FOR)
+    generator, actions = found
+    return Credentials(
+        True,
+        UNCHECKED,
+        plain(generator, SHOWN),
+        actions=tuple(plain(action, SHOWN) for action in actions[:MOST_ACTIONS]),
+    )
 
 
 def _credentials(store: Mapping) -> Credentials:

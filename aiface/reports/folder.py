@@ -8,21 +8,21 @@ import hashlib
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from aiface.analysis.result import Analysis, Settings, finder_name, line
 from aiface.errors import ModelError, WriteError
 from aiface.faces.finder import Finder
-from aiface.io.files import folder_name, write_json, write_text
+from aiface.io.files import folder_name, write_text, write_texts
 from aiface.io.sources import Search, search
 from aiface.io.walk import cannot_open
 from aiface.labels import Answer
 from aiface.models.detector import Detector
-from aiface.reports.index import ORDER, SKIPPED, as_html
+from aiface.reports.index import SKIPPED, Rows, as_html, json_lines
 from aiface.reports.page import write_report
 from aiface.reports.playback import playback
 from aiface.reports.report import VERSION, Report
@@ -31,7 +31,6 @@ from aiface.video.playable import ENDINGS
 
 PAGES = ("none", "few", "all")
 MANY = 1000  # inputs of a run, beyond which "few" is few: no person looks through more pages
-NEITHER = "neither a picture nor a clip"
 # with what a kill leaves of a file half written
 OURS = re.compile(r"\.?(index|results|verdicts|.+-[0-9a-f]{10})(-\w{8})?\.(html|json|parquet|tried|csv|mp4|webm)")
 
@@ -141,11 +140,11 @@ class Reports:
 
     def write_index(self, rows: Iterable[dict]) -> Path:
         """Write `index.json`, `verdicts.csv` and `index.html`, the worst first; return the last one's path."""
-        rows = sorted(rows, key=lambda row: (ORDER.index(row["verdict"]), -(row["score"] or 0), row["path"]))
-        write_json(self.folder / "index.json", {"report_version": VERSION, "inputs": rows})
-        write_verdicts(self.folder / "verdicts.csv", rows)
+        rows = rows if isinstance(rows, Rows) else Rows(rows)
+        write_texts(self.folder / "index.json", json_lines(VERSION, rows.worst_first()))
+        write_verdicts(self.folder / "verdicts.csv", rows.worst_first())
         path = self.folder / "index.html"
-        write_text(path, as_html(rows))
+        write_text(path, as_html(rows.worst_first()))
         return path
 
 
@@ -158,41 +157,42 @@ def _remove_page(path: Path) -> None:
 
 def plan(
     names: Iterable[str], reports: Reports, search: Callable[[str], Search] = search
-) -> tuple[list[str | Path], list[dict]]:
+) -> tuple[list[str | Path], Rows]:
     """What is left to judge, and the rows of what is not: judged before, or in a folder but no picture and no clip.
 
     A file that several names stand for is there once. The reports themselves are no inputs. search: gives the inputs
     that a name stands for and what lies beside them, as `aiface.io.sources.search`.
     """
-    todo: dict[Path, str | Path] = {}
+    todo: list[str | Path] = []
     rows: dict[Path, dict] = {}
     there: dict[Path, str | Path] = {}
     for name in names:
         found = search(name)
-        others = [other for other in found.others if not reports.holds(Path(other))]
+        others = [(other, why) for other, why in found.others if not reports.holds(Path(other))]
         inputs = [each for each in found.inputs if "://" in str(each) or not reports.holds(Path(each))]
-        rows |= {reports.path(other): skipped(other) for other in others}
+        rows |= {reports.path(other): skipped(other, why) for other, why in others}
         rows |= {reports.path(folder): closed(folder, reason) for folder, reason in found.unreadable}
         inputs = inputs or [name] * (not others and not found.unreadable and not found.inputs)
         there |= {reports.path(each): each for each in inputs}
     reports.expect(len(there))
-    for path, each in there.items():
+    known = Rows(row for path, row in rows.items() if path not in there)
+    for each in there.values():
         if done := reports.done(each):
-            rows[path] = done["row"]
+            known.append(done["row"])
         else:
-            todo[path] = each
-    return list(todo.values()), list(rows.values())
+            todo.append(each)
+    return todo, known
 
 
-def skipped(path: str | Path) -> dict:
-    """The row of a file that is no input."""
+def skipped(path: str | Path, why: str) -> dict:
+    """The row of what is no input: why."""
     nobody: dict[str, Any] = {"path": str(path), "people": [], "score": None, "says_generated": None}
-    return _row(nobody | {"verdict": SKIPPED, "error": NEITHER, "reasons": []}, [], None) | {"verdict": SKIPPED}
+    return _row(nobody | {"verdict": SKIPPED, "error": why, "reasons": []}, [], None) | {"verdict": SKIPPED}
 
 
 def closed(folder: Path, reason: str) -> dict:
     """The row of a folder that can't be opened: what lies in it is not judged."""
-    return skipped(folder) | {"verdict": "error", "why": cannot_open(folder, reason)}
+    return skipped(folder, cannot_open(folder, reason)) | {"verdict": "error"}
 
 
 def told(report: Mapping, path: Path | None = None, page: bool = True) -> dict:
@@ -221,11 +221,12 @@ def _row(found: Mapping, warnings: Sequence[str], path: Path | None, page: bool 
     }
 
 
-def counted(rows: Sequence[Mapping], before: int) -> str:
-    """How many inputs there were, in words; before: how many of them, the first, were there before one was judged."""
-    counts, others = Counter(row["verdict"] for row in rows), {"error": "could not be judged", SKIPPED: "skipped"}
-    known = sum(row["json"] is not None for row in rows[:before])
+def counted(rows: Rows, before: int) -> str:
+    """How many inputs there were, in words, each counted once; the first ones were there `before` one was judged."""
+    counts, others = rows.counts, {"error": "could not be judged", SKIPPED: "skipped"}
+    known = sum(row["verdict"] not in others for row in islice(rows, before))
+    now = len(rows) - known - sum(counts[kind] for kind in others)
     return ", ".join(
-        (f"{len(rows) - before} judged now", f"{known} known before",
+        (f"{now} judged now", f"{known} known before",
          *(f"{counts[kind]} {words}" for kind, words in others.items() if counts[kind]))
     )  # fmt: skip

@@ -9,23 +9,22 @@ const words = new Intl.Collator(undefined, { numeric: true })
 const value = (row, column) => row.cells[column].dataset.sort ?? row.cells[column].textContent
 const numbers = new Set(["verdict", "score", "people"].map((name) => heads.findIndex((head) => head.textContent === name)))
 
-function compare(column, one, other) {
-  const [a, b] = [value(one, column), value(other, column)]
+function compare(column, a, b) {
   if (a === "" || b === "") return null // what has none comes last, either way
   return numbers.has(column) ? a - b : words.compare(a, b)
 }
 
 function sort(column, falling) {
-  const empty = (row) => value(row, column) === ""
   const sorted = rows
-    .map((row, index) => [row, index])
+    .map((row, index) => [value(row, column), index, row]) // each asked for once: asking the page is slow
     .sort(([a, i], [b, j]) => {
       const found = compare(column, a, b)
-      return (found === null ? empty(a) - empty(b) : falling ? -found : found) || i - j
+      return (found === null ? (a === "") - (b === "") : falling ? -found : found) || i - j
     })
-  const all = document.createDocumentFragment()
-  for (const [row] of sorted) all.append(row)
-  table.tBodies[0].append(all)
+  const body = table.tBodies[0]
+  body.remove() // rows that move out of sight cost no layout
+  for (const [, , row] of sorted) body.append(row)
+  table.append(body)
   heads.forEach((head, at) => head.setAttribute("aria-sort", at !== column ? "none" : falling ? "descending" : "ascending"))
 }
 

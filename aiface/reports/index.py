@@ -1,14 +1,24 @@
 """The index of a folder of reports as a page: every input, to be sorted and filtered where scripts run."""
 
+import json
+import os
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryFile
+from weakref import finalize
+
+import numpy as np
 
 from aiface.drawing import HEX, html_page
+from aiface.io.files import number_of
 from aiface.labels import Answer
 from aiface.reports.wording import NOT_PROOF, WORDS
 
+MOST = 10_000  # rows of the page: more take a browser minutes, and nobody reads them
 SKIPPED = "skipped"
 ORDER = (*reversed(Answer), "error", SKIPPED)
 SAYS = {"yes": "says that AI made it", "no": "says nothing of it", "unknown": "not known"}  # of a file's own origin
@@ -36,9 +46,10 @@ th button::after { content: " \\2195"; color: #767676 } [aria-sort=ascending] bu
   td:first-child { min-width: 9rem }
   thead { display: table-header-group; break-inside: avoid } tr { break-inside: avoid } }
 """ + "".join(f".{answer} {{ color: {colour} }}\n" for answer, colour in HEX.items())
+_MORE = "<p>Listed here are the first {} of them, the most suspicious; all stand in verdicts.csv and index.json.</p>"
 _SCRIPT = Path(__file__).with_name("index.js").read_text(encoding="utf-8")
-_BODY = """<h1>{count} inputs</h1>
-<p>{counts}</p>
+_BODY = """<h1>{count}</h1>
+<p>{counts}</p>{more}
 <p><strong>{not_proof}</strong></p>
 <form class="filters" aria-label="Which inputs are shown" hidden>
 <label>Verdict <select name="verdict">{verdicts}</select></label>
@@ -60,28 +71,91 @@ _BODY = """<h1>{count} inputs</h1>
 """
 
 
-def as_html(rows: Sequence[Mapping]) -> str:
-    """The page of these rows, in their order; whatever comes from outside is escaped."""
-    counts = Counter(row["verdict"] for row in rows)
-    origins = Counter(_says(row) for row in rows)
+class Rows:
+    """Rows of an index in the order in which they came, on disk: those of a million inputs would fill the memory.
+
+    Of each, 17 bytes are in memory. counts: how many there are of each verdict.
+    """
+
+    def __init__(self, rows: Iterable[Mapping] = ()):
+        self.counts: Counter[str] = Counter()
+        self._file = TemporaryFile()  # noqa: SIM115 (it goes with this object)
+        finalize(self, self._file.close)
+        self._starts, self._kinds, self._scores = array("q"), array("b"), array("d")
+        self.extend(rows)
+
+    def append(self, row: Mapping) -> None:
+        """Add a row, of JSON's types."""
+        self._starts.append(self._file.seek(0, os.SEEK_END))
+        self._kinds.append(ORDER.index(row["verdict"]))
+        self._scores.append(row["score"] or 0)
+        self.counts[row["verdict"]] += 1
+        self._file.write(json.dumps(row).encode() + b"\n")
+
+    def extend(self, rows: Iterable[Mapping]) -> None:
+        """Add rows."""
+        for row in rows:
+            self.append(row)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[dict]:
+        return map(self._at, range(len(self)))
+
+    def worst_first(self) -> Iterator[dict]:
+        """The rows by verdict, then by score, then by name."""
+        kinds, scores = np.array(self._kinds), -np.array(self._scores)
+        for _, alike in groupby(np.lexsort((scores, kinds)).tolist(), lambda at: (kinds[at], scores[at])):
+            yield from map(self._at, sorted(alike, key=lambda at: self._at(at)["path"]))
+
+    def _at(self, place: int) -> dict:
+        self._file.seek(self._starts[place])
+        return json.loads(self._file.readline())
+
+
+def json_lines(version: int, rows: Iterable[Mapping]) -> Iterator[str]:
+    """`index.json` of these rows, in pieces."""
+    before = f'{{\n  "report_version": {version},\n  "inputs": ['
+    end = "]\n}\n"
+    for row in rows:
+        yield before + "\n    " + json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n    ")
+        before, end = ",", "\n  ]\n}\n"
+    yield (before if before != "," else "") + end
+
+
+def as_html(rows: Iterable[Mapping]) -> str:
+    """The page of these rows, in their order, of the first MOST; whatever comes from outside is escaped."""
+    counts, origins, listed = Counter[str](), Counter[str](), list[str]()
+    for row in rows:
+        counts[row["verdict"]] += 1
+        origins[_says(row)] += 1
+        if len(listed) < MOST:
+            listed.append("".join(_cells(row)))
+    number = counts.total()
     told = ", ".join(f"{counts[kind]} {WORDS.get(kind, kind)}" for kind in ORDER if counts[kind])
     body = _BODY.format(
-        count=len(rows),
+        count=number_of(number, "input"),
         counts=told or "nothing was judged",
+        more=_MORE.format(MOST) if number > MOST else "",
         not_proof=NOT_PROOF,
         verdicts=_choices((kind, WORDS.get(kind, kind), counts[kind]) for kind in ORDER),
         says=_choices((kind, words, origins[kind]) for kind, words in SAYS.items()),
-        rows="\n".join("".join(_cells(row)) for row in rows),
-        ends=_ends(counts, len(rows)),
+        rows="\n".join(listed),
+        ends=_ends(counts, number),
         script=_SCRIPT,
     )
-    return html_page(f"aiface: {len(rows)} inputs", body, _STYLE, width=75)
+    return html_page(f"aiface: {number_of(number, 'input')}", body, _STYLE, width=75)
 
 
 def _ends(counts: Mapping[str, int], number: int) -> str:
     left = {"could not be judged": counts["error"], "skipped": counts[SKIPPED]}
     judged = number - sum(left.values())
-    return f"{number} inputs: {judged} judged, " + ", ".join(f"{count} {words}" for words, count in left.items()) + "."
+    return (
+        f"{number_of(number, 'input')}: {judged} judged, "
+        + ", ".join(f"{count} {words}" for words, count in left.items())
+        + "."
+    )
 
 
 def _choices(kinds: Iterable[tuple[str, str, int]]) -> str:

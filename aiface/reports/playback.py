@@ -25,10 +25,10 @@ def playback(analysis: Analysis, page: Path) -> Playback | None:
         return None
     try:
         ending = plays_as(analysis.file)
-        name = place(analysis.file, ending, page.with_suffix(""), analysis.seconds).name
+        path, anew = place(analysis.file, ending, page.with_suffix(""), analysis.seconds)
     except (DataError, VideoError, OSError) as error:  # the report is worth more than its player
         return Playback(None, f"There is no player here: {error}")
-    return Playback(name, "" if ending else SMALLER)
+    return Playback(path.name, SMALLER if anew else "")
 
 
 def _is_file(path: Path) -> bool:

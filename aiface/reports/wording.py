@@ -7,6 +7,7 @@ from aiface.analysis.look import COVERED, MIN_SIDE, TOO_BLURRED, TOO_SMALL
 from aiface.analysis.person import Person
 from aiface.analysis.result import Analysis
 from aiface.analysis.verdict import BETWEEN, NO_FACE, NOT_A_PHOTOGRAPH, TOO_FEW, UNSTABLE, Verdict
+from aiface.io.files import number_of
 from aiface.labels import Answer
 from aiface.models.calibration import Calibration
 
@@ -104,7 +105,7 @@ def sentence(verdict: Verdict) -> str:
         f", the middle 80 % between {verdict.interval[0]:.2f} and {verdict.interval[1]:.2f}" if verdict.interval else ""
     )
     reasons = f"; {', '.join(verdict.reasons)}" if verdict.reasons else ""
-    faces = f"{verdict.faces} usable face{'s' * (verdict.faces != 1)}"
+    faces = f"{number_of(verdict.faces, 'usable face')}"
     worth = f"; {found}" if (found := evidence(verdict)) else ""
     return f"score {verdict.score:.2f} (0 real, 1 AI), from {faces}{steady}{reasons}{worth}"
 
@@ -150,4 +151,4 @@ def performance_line(analysis: Analysis) -> str:
         return ""
     stages = ", ".join(f"{name} {value:.1f}" for name, value in analysis.performance.items() if name != "speed")
     speed = analysis.performance["speed"]
-    return f"{analysis.frames} frames judged, {speed:.1f} s of clip per second; ms a frame: {stages}"
+    return f"{number_of(analysis.frames, 'frame')} judged, {speed:.1f} s of clip per second; ms a frame: {stages}"

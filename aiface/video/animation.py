@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from aiface.errors import DataError, VideoError
+from aiface.io.files import number_of
 from aiface.io.images import check_size, open_image
 from aiface.io.media_kinds import is_picture
 from aiface.video.decoding import Clip
@@ -47,7 +48,7 @@ class Animation(VideoSource):
         except DataError as error:
             raise VideoError(str(error)) from None
         except Exception as error:  # Pillow's parsers raise whatever they stumble on
-            self.warning = f"read {index} frames, {at:.1f} s: {error}, so its end is missing"
+            self.warning = f"read {number_of(index, 'frame')}, {at:.1f} s: {error}, so its end is missing"
 
 
 def open_file(path: str, name: str, rate: float = inf) -> VideoSource:

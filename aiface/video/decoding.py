@@ -1,5 +1,6 @@
 """Files and URLs to frames, by FFmpeg, whatever their timestamps say."""
 
+import re
 import statistics
 from collections import deque
 from collections.abc import Generator
@@ -12,10 +13,12 @@ import av
 import numpy as np
 
 from aiface.errors import VideoError
+from aiface.io.files import number_of
 from aiface.video.frames import IMAGE_STEP, Picture, VideoSource, seconds_of
 
 NETWORK_TIMEOUT = 15.0  # seconds to open a URL, and for each read from it
 CLOSE = 0.1  # seconds between frames, at most, while others are left out
+_PICTURE = re.compile(r"_pipe$|image2")  # FFmpeg's names of formats
 JUMP = 1.0  # seconds: timestamps that go back by more start anew, as in joined clips; less is jitter
 
 
@@ -34,7 +37,9 @@ class Clip(VideoSource):
         except (av.FFmpegError, OSError) as error:
             advice = "check address and network" if remote else "see whether it plays, or convert it"
             reason = f"found what FFmpeg can't open ({error.strerror})"
-            raise VideoError(f"{name}: expected a video, {reason}; {advice}") from None
+            wanted = "picture or a clip" if remote else "video"
+            raise VideoError(f"{name}: expected a {wanted}, {reason}; {advice}") from None
+        self._refuse_pictures()
         self._stream = self._video_stream()
         self._stream.thread_type = "AUTO"
         self._claimed = seconds_of(self._stream.duration, self._stream.time_base)
@@ -42,12 +47,26 @@ class Clip(VideoSource):
         self.live = remote and not self.duration
         self._damaged = 0
 
+    def _refuse_pictures(self) -> None:
+        """FFmpeg takes a picture for a clip of one frame; those that are read at all never come here."""
+        if _PICTURE.search(form := self._container.format.name):
+            self._container.close()
+            what = form.removesuffix("_pipe").upper()
+            raise VideoError(f"{self.name}: expected a clip, found a picture ({what}) that is not read; save it as PNG")
+
     def _video_stream(self) -> av.VideoStream:
-        """The first stream of moving pictures: no album cover, nor a text file as FFmpeg would render it."""
+        """The largest stream of moving pictures, of two the first: no thumbnail or album cover beside it.
+
+        Nor a text file as FFmpeg would render it.
+        """
         cover = av.stream.Disposition.attached_pic
-        for stream in self._container.streams.video:
-            if not stream.disposition & cover and stream.codec_context.name != "ansi":
-                return stream
+        moving = [
+            stream
+            for stream in self._container.streams.video
+            if not stream.disposition & cover and stream.codec_context.name != "ansi"
+        ]
+        if moving:
+            return max(moving, key=lambda stream: (stream.width or 0) * (stream.height or 0))
         kinds = sorted({stream.type for stream in self._container.streams})
         covers = any(stream.disposition & cover for stream in self._container.streams.video)
         self._container.close()
@@ -108,12 +127,12 @@ class Clip(VideoSource):
     def _warn(self, count: int, end: float, reason: str | None) -> None:
         reasons = [reason] if reason else []
         if self._damaged:
-            reasons.append(f"{self._damaged} damaged frames were left out")
+            reasons.append(f"{number_of(self._damaged, 'damaged frame')} left out")
         if self._claimed - end > max(0.5, 0.05 * end):
             reasons.append("its end is missing")
         if reasons:
             duration = f" of about {self.duration:.1f}" if self.duration else ""
-            self.warning = f"read {count} frames, {end:.1f}{duration} s: {', '.join(reasons)}"
+            self.warning = f"read {number_of(count, 'frame')}, {end:.1f}{duration} s: {', '.join(reasons)}"
 
 
 class Clock:

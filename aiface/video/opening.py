@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import cv2
 
 from aiface.errors import DataError, VideoError
 from aiface.io.addresses import local, without_password
+from aiface.io.formats.unread import unread
 from aiface.io.images import read_image
-from aiface.io.media_kinds import is_still
+from aiface.io.media_kinds import SAMPLE, is_still
+from aiface.io.walk import FILE, FOLDER, what
 from aiface.video.animation import open_file
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip
@@ -59,14 +62,33 @@ def _choose(
         address = scheme[0].lower() + source[scheme.end() :]  # FFmpeg knows no HTTP://
         return Clip(address, without_password(source), rate)
     path = Path(local(source))
+    if (scheme := re.match(r"([a-z][a-z0-9+.-]+):/", str(local(source)), re.IGNORECASE)) and not path.exists():
+        wanted = f"{without_password(str(source))}: expected a file, or an address that begins with http, https or rtsp"
+        raise VideoError(f"{wanted}, found {_ELSE.get(scheme[1].lower(), _ELSE[''])}")
     if path.is_dir():
         return _Folder(path)
     if not path.exists():
         raise VideoError(f"{path}: expected a video or a folder of images, found neither; check the path")
-    if path.is_file() and path.stat().st_size == 0:
-        raise VideoError(f"{path}: expected a video, found an empty file; get another copy of it")
+    if why := _no_clip(path):
+        raise VideoError(f"{path}: expected a video, found {why}")
     opened = IsolatedClip if isolated and os.name == "posix" else open_file  # Windows can't wait for a pipe
     return opened(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+
+
+def _no_clip(path: Path) -> str:
+    """What a path leads to that is known to be no clip; to open a pipe would wait for who writes to it."""
+    if (kind := what(path)) not in (FILE, FOLDER):
+        return kind
+    with suppress(OSError), open(path, "rb") as file:  # who reads it says why it can't be
+        return unread("", file.read(SAMPLE))
+    return ""
+
+
+_ELSE = {
+    "": "another; fetch it with a browser or curl, and judge the file",
+    "file": "a file address at which there is nothing on this machine; check the path",
+    **dict.fromkeys(("s3", "s3a", "gs", "az", "hdfs"), "a store's; add --engine ray, or copy it here"),
+}
 
 
 class _Folder(VideoSource):

@@ -1,8 +1,9 @@
-"""Copies of clips that browsers play: the clip itself where each of them does, else a small one made of it."""
+"""Copies of clips that browsers play: the clip itself where each of them does, its streams in MP4, or a small one."""
 
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from aiface.io.files import atomic_path
 from aiface.io.media_kinds import OPTIONS
 from aiface.video.frames import VideoSource, sample, seconds_of
 from aiface.video.opening import open_video
+from aiface.video.remux import PIXELS, remux
 from aiface.video.writer import VideoWriter
 
 ENDINGS = (".mp4", ".webm")
 PLAYED = {"mp4": {"h264", "vp9", "av1"}, "webm": {"vp8", "vp9", "av1"}}  # by Chromium, Firefox and Safari
 WEBM = b"webm"  # in the head of such a file
-PIXELS = {"yuv420p", "yuvj420p"}  # no browser plays H.264 of ten bits everywhere
 LATE = 0.1  # seconds: what starts later has times of its own in a browser
 RATE, SIDES = 30.0, (1280, 720)  # frames a second and pixels, longer side first, of a copy made anew
 LONGEST = 600.0  # seconds of a clip that is made anew: that takes longer than to judge it
@@ -51,18 +52,25 @@ def _plays(streams: Iterable[av.VideoStream], codecs: set[str]) -> bool:
     )
 
 
-def place(path: str | Path, ending: str | None, stem: Path, seconds: float) -> Path:
-    """Put a clip where a page plays it, under the name `stem` and an ending; return that path.
+def place(path: str | Path, ending: str | None, stem: Path, seconds: float) -> tuple[Path, bool]:
+    """Put a clip where a page plays it, under the name `stem` and an ending; return that path, and if it is made anew.
 
-    ending: what `plays_as` says. With one, the clip itself, which takes no room on the same disk (a hard link); else a
-    copy made anew of its first `seconds`, of 720p and 30 frames a second at most, without sound. Raises `VideoError`
-    where these are too many for that, or the clip can't be read, `OSError` where nothing can be written.
+    ending: what `plays_as` says. With one, the clip itself, which takes no room on the same disk (a hard link); else
+    its streams in MP4 where that can hold them (H.264 in Matroska or MPEG-TS, say), else a copy made anew of its first
+    `seconds`, of 720p and 30 frames a second at most, without sound. Raises `VideoError` where these are too many for
+    that, or the clip can't be read, `OSError` where nothing can be written.
     """
     out = stem.with_name(stem.name + (ending or ".mp4"))
     for other in ENDINGS:
         stem.with_name(stem.name + other).unlink(missing_ok=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    return _same(Path(path).resolve(), out) if ending else _anew(path, out, seconds)
+    if ending:
+        return _same(Path(path).resolve(), out), False
+    if os.name == "posix":  # Windows can't wait for a pipe
+        with suppress(VideoError):
+            remux(path, out)
+            return out, False
+    return _anew(path, out, seconds), True
 
 
 def _same(path: Path, out: Path) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 
 from aiface.errors import VideoError
 from aiface.io import sandbox
+from aiface.io.files import number_of
 from aiface.video.animation import open_file
 from aiface.video.frames import Picture, VideoSource, ready_made, sample
 
@@ -47,7 +48,7 @@ class IsolatedClip(VideoSource):
                 reason = f"its decoder failed: {error} ({sandbox.status(decoder.wait())})"
         if reason:
             duration = f" of about {self.duration:.1f}" if self.duration else ""
-            self.warning = f"read {count} frames, {at:.1f}{duration} s: {reason}, so its end is missing"
+            self.warning = f"read {number_of(count, 'frame')}, {at:.1f}{duration} s: {reason}, so its end is missing"
         elif message.get("error"):
             raise VideoError(str(message["error"]))
         else:

@@ -19,7 +19,7 @@ GEMM = 2048  # rows and columns of the matrices whose product stands for the pea
 
 def roofline(network: "keras.Model", runtime: OpenVinoRuntime, precision: str, crop: np.ndarray, rounds: int) -> Row:
     """The network's floating-point operations a second as a share of what this CPU reaches in a matrix product."""
-    product = _matrix_product(precision)
+    product = matrix_product(precision)
     turns = Turns({"network": partial(runtime, crop), "product": product}, rounds)
     reached = flops(network) / turns.seconds["network"] / (2 * GEMM**3 / turns.seconds["product"])
     peak = Spread.of(2 * GEMM**3 / turns.seconds["product"] / 1e9).text(" GFLOP/s")
@@ -27,7 +27,8 @@ def roofline(network: "keras.Model", runtime: OpenVinoRuntime, precision: str, c
     return at_least(measure, Spread.of(100 * reached), 50, " %")
 
 
-def _matrix_product(precision: str) -> Callable[[], object]:
+def matrix_product(precision: str) -> Callable[[], object]:
+    """Multiplies two matrices of GEMM rows and columns, in a precision of OpenVINO's."""
     a, b = (np.random.default_rng(i).standard_normal((GEMM, GEMM), np.float32) for i in range(2))
     given = ops.parameter([GEMM, GEMM], np.float32)
     core = openvino.Core()

@@ -436,7 +436,7 @@ def no_image(folder):
         (no_image, "expected an? .*image.*(remove or )?replace it"),
         (empty_folder, "expected images or videos in this folder, found none; name another"),
         (lambda folder: folder / ("x" * 300), "File name too long"),
-        (lambda folder: "nonsense://host/clip.mp4", "expected a video"),
+        (lambda folder: "nonsense://host/clip.mp4", "expected a file, or an address .*, found another; fetch it"),
     ],
 )
 def test_what_cant_be_judged_gets_a_row_that_says_why(tmp_path, make, message):

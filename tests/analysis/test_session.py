@@ -3,10 +3,13 @@ import pytest
 import scene
 from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 
+from aiface.analysis import session as session_module
 from aiface.analysis.look import TOO_SMALL
 from aiface.analysis.person import GALLERY
 from aiface.analysis.session import GALLERIES, Session, Stopwatch
 from aiface.analysis.verdict import NOT_A_PHOTOGRAPH, TOO_FEW, UNSTABLE
+from aiface.faces.crop import crop_face
+from aiface.faces.finder import shrunk
 from aiface.labels import Answer
 from aiface.video.opening import Frame
 
@@ -228,6 +231,32 @@ def test_who_is_glimpsed_has_no_crop():
     assert all(look.score is None for looks in seen for _, look in looks if look.crop is None)
 
 
+def test_no_crop_is_made_that_could_be_none_the_better(monkeypatch):
+    made = []
+    monkeypatch.setattr(session_module, "crop_face", lambda image, face: made.append(face) or crop_face(image, face))
+
+    def watched(glances):
+        made.clear()
+        session = Session(scene.Finder(), scene.detector(), glances=glances)  # which has no glance, and searches each
+        for index, image in enumerate(TWO_PEOPLE):
+            session.update(Frame(image, 0.2 * index))
+        return [str(verdict) for verdict in session.conclude()], list(session.people.values()), len(made)
+
+    (verdicts, people, all_crops), (same, others, crops) = watched(False), watched(True)
+    assert same == verdicts
+    assert [list(person.best_looks) for person in others] == [list(person.best_looks) for person in people]
+    assert (all_crops, crops) == (240, 80)
+
+
+def test_faces_are_searched_in_a_small_copy_and_cut_out_of_the_frame():
+    shapes, finder = [], scene.Finder()
+    session = Session(lambda image: shapes.append(image.shape) or finder(image), scene.detector())
+    ((_, look),) = session.update(Frame(picture((200, 100, 300, RED), width=1280, height=720), 0.0))
+    assert shapes == [(360, 640, 3)]
+    assert look.box == pytest.approx((200, 100, 300, 300), abs=4)
+    assert look.side == pytest.approx(270, abs=4)
+
+
 @pytest.mark.parametrize("options", [{}, {"glances": True, "best_looks": None}])
 def test_no_glances_unless_asked_for_or_where_every_look_counts(options):
     _, finder, _ = follow(TWO_PEOPLE[:30], **options)
@@ -255,12 +284,15 @@ class Counting:
         self._real, self.scored = scene.detector(logits), []
         self.calibration = self._real.calibration
 
-    def score(self, crops):
+    def sides(self, crops):
         self.scored.append(len(crops))
-        return self._real.score(crops)
+        return self._real.sides(crops)
 
-    def spread(self, crops, scores):
-        return np.zeros(len(crops), np.float32)
+    def score_of(self, sides):
+        return self._real.score_of(sides)
+
+    def spread(self, crops, sides):
+        return 0.0
 
     def is_art(self, crops):
         return np.zeros(len(crops), bool)
@@ -381,8 +413,8 @@ def test_who_was_judged_ai_keeps_their_crops():
 def test_a_crowd_is_judged_though_crops_are_kept_of_some():
     crowd = [(10 + 100 * (i % 8), 10 + 100 * (i // 8), 80, (RED, BLUE)[i % 2]) for i in range(GALLERIES + 8)]
     image = picture(*crowd, width=820, height=520)
-    faces = scene.Finder()(image)
-    session = Session(lambda image: faces, Counting())
+    faces = scene.Finder()(shrunk(image)[0])
+    session = Session(lambda small: faces, Counting())
     for index in range(100):
         session.update(Frame(image, 0.2 * index))
     people, galleries, looks, crops = kept(session)

@@ -223,6 +223,17 @@ def test_what_is_left_out_is_counted_by_folder(tmp_path):
     assert [item.label for item in all_found.items] == [AI, AI, AI, REAL, REAL]  # b, fakes, real, x
 
 
+def test_what_is_no_picture_is_named(tmp_path):
+    root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg", "real/c.mp4", "fake/d.txt", "fake/e")
+    (root / "real/f.jpg").symlink_to("nowhere")
+    (root / "fake/d.txt").write_text("d")
+    found = find([root, root])
+    assert [(path.name, why.split(";")[0]) for path, why in found.others] == [
+        ("d.txt", "neither a picture nor a clip"), ("e", "an empty file"), ("c.mp4", "a clip"),
+        ("f.jpg", "a link to what is not there"),
+    ]  # fmt: skip
+
+
 def test_a_missing_class_names_what_was_left_out(tmp_path):
     root = touch(tmp_path / "set", "real/a.jpg", "fakes/b.jpg")
     with pytest.raises(DataError, match=r"none labelled ai; put them into .* fake/; left out: .*fakes: 1 picture"):

@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pytest
 import scene
@@ -48,6 +50,11 @@ def folder(tmp_path):
         ("FILE,LABEL,note\na.mp4,1,;\nb.mp4,Fake,\n", [("a.mp4", AI), ("b.mp4", AI)]),
         ("sep=;\nfile;label\na.mp4;real\n", [("a.mp4", REAL)]),
         ("label\t file \r0\ta.mp4\r1\tb.mp4", [("a.mp4", REAL), ("b.mp4", AI)]),
+        ("filename,label\na.mp4,FALSE\nb.mp4,TRUE\n", [("a.mp4", REAL), ("b.mp4", AI)]),
+        ("Path;Is Fake\na.mp4;FALSCH\nb.mp4;WAHR\n", [("a.mp4", REAL), ("b.mp4", AI)]),
+        ("id,name,real\n7,a.mp4,TRUE\n8,b.mp4,0\n", [("a.mp4", REAL), ("b.mp4", AI)]),
+        ("name,file,target\nAnn,a.mp4,1\n", [("a.mp4", AI)]),
+        ("video,class\na.mp4,ai\n", [("a.mp4", AI)]),
         ('"File";"Label"\n"a.mp4";"1_fake"\n', [("a.mp4", AI)]),
     ],
 )
@@ -61,7 +68,7 @@ def test_a_table_names_clips(folder, rows, expected):
     ("rows", "message"),
     [
         ("", r"clips.csv: expected the columns file and label, found none; name them"),
-        ("file,truth\na.mp4,real\n", r"expected the columns file and label, found file, truth"),
+        ("file,note\na.mp4,real\n", r"expected the columns file and label, found file, note"),
         ("file|label\na.mp4|real\n", r"expected the columns file and label, found file\|label"),
         ("file;label\na.mp4;2\n", r"line 2: expected the label real or ai \(0 or 1\), found '2'"),
         ("sep=;\nfile;label\na.mp4;2\n", r"line 3: expected the label"),
@@ -90,9 +97,19 @@ def test_a_table_of_unicode_text_is_read(folder):
     assert [(clip.file, clip.label) for clip in found] == [("a.mp4", AI)]
 
 
-def test_a_table_in_another_encoding_is_refused(folder):
-    with pytest.raises(DataError, match=r"clips.csv: expected a table of clips in UTF-8"):
-        list_clips(table(folder, "file,label\na.mp4,Österreich\n", "latin-1"))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+@pytest.mark.parametrize("name", ["Österreich é.mp4", unicodedata.normalize("NFD", "é.mp4")])
+def test_names_in_any_encoding_of_spreadsheets(folder, encoding, name):
+    (folder / name).touch()
+    found = list_clips(table(folder, f"file;label\r\n{unicodedata.normalize('NFC', name)};1\r\n", encoding))
+    assert [(clip.path, clip.label) for clip in found] == [(folder / name, AI)]
+
+
+@pytest.mark.parametrize("start", [b"PK\3\4", b"\xd0\xcf\x11\xe0"])
+def test_a_workbook_is_no_table(folder, start):
+    (folder / "clips.csv").write_bytes(start + bytes(99))
+    with pytest.raises(DataError, match=r"clips.csv: expected a table of clips as text, found a workbook; save it as"):
+        list_clips(folder)
 
 
 @pytest.mark.parametrize(

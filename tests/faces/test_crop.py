@@ -6,7 +6,7 @@ import pytest
 from clips import FakeCamera
 from skimage.metrics import structural_similarity
 
-from aiface.faces.crop import CROP_SIZE, Quad, crop_face, face_quad, fit_square, sharpness, warp_quad
+from aiface.faces.crop import CROP_SIZE, Quad, _region, crop_face, face_quad, fit_square, sharpness, warp_quad
 from aiface.faces.finder import Face
 from aiface.io.images import read_image
 from aiface.reports.overlay import draw
@@ -286,3 +286,19 @@ def test_sharpness_falls_with_blur(astronaut, face):
     assert found == sorted(found, reverse=True)
     assert found[-1] < 0.1 * found[0]
     assert sharpness(np.full((256, 256, 3), 90, np.uint8)) == 0
+
+
+@pytest.mark.parametrize("shape", [(90, 120, 3), (120, 40, 3), (1, 50, 3), (33, 1, 3), (2, 2, 3)])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_part_is_the_mirrored_picture(shape, seed):
+    """However far it lies outside, pixel by pixel."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, shape, np.uint8)
+    centre = rng.uniform(-0.5, 1.5, 2) * (shape[1], shape[0])
+    quad = Quad(tuple(centre), tuple(rng.uniform(-60, 60, 2) * rng.choice((0.2, 1, 4))))
+    part, (x, y) = _region(image, quad)
+    folded = []
+    for at, count, length in zip((y, x), part.shape, shape[:2], strict=False):
+        index = np.abs(np.arange(at, at + count)) % (period := max(1, 2 * (length - 1)))
+        folded.append(np.where(index < length, index, period - index))
+    np.testing.assert_array_equal(part, image[np.ix_(*folded)])

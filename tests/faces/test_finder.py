@@ -283,7 +283,7 @@ def unable_to_read(monkeypatch):
     def fail(path):
         raise RuntimeError("no such operation")
 
-    monkeypatch.setattr("aiface.faces.yunet._of_pictures", fail)
+    monkeypatch.setattr("aiface.faces.yunet.of_pictures", fail)
 
 
 @needs_yunet

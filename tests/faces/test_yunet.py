@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scene import NOBODY
 
+from aiface.faces import yunet
 from aiface.faces.finder import YUNET_FILE, OpenCvYuNet
 from aiface.faces.yunet import OpenVinoYuNet
 from aiface.paths import WEIGHTS
@@ -61,3 +62,13 @@ def test_the_image_stays_as_it_is(networks, astronaut):
     image = astronaut[:500, :500].copy()
     networks[0](image, 0.7)
     np.testing.assert_array_equal(image, astronaut[:500, :500])
+
+
+def test_many_images_of_one_size_find_the_same(monkeypatch, astronaut):
+    monkeypatch.setattr(yunet, "MANY", 3)
+    network, images = OpenVinoYuNet(PATH), [crowd(astronaut, *size) for size in ((360, 640), (361, 639), (180, 320))]
+    expected = [network(image, 0.5) for image in images]
+    for _ in range(4):
+        for image, faces in zip(images, expected, strict=True):
+            np.testing.assert_array_equal(network(image, 0.5), faces)
+    assert list(network._of_size) == [(384, 640, 3), (192, 320, 3)]

@@ -32,8 +32,8 @@ class CheckerDetector:
         board = ((rows + columns) % 2 * 2 - 1)[None, :, :, None]
         return (1 / (1 + np.exp(4 - np.abs((crops * board).mean(axis=(1, 2, 3)))))).astype(np.float32)
 
-    def spread(self, crops, scores):
-        return np.float32(crops.mean(axis=(1, 2, 3)) < 100)
+    def measure(self, crops):
+        return self.score(crops), np.float32(crops.mean(axis=(1, 2, 3)) < 100)
 
 
 def scored(sources, gap=0.4, seed=0):

@@ -1,3 +1,6 @@
+import os
+import socket
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -6,12 +9,15 @@ import pytest
 from clips import seconds, text, write_clip
 from PIL import Image
 
-from aiface.errors import DataError
+from aiface.errors import DataError, VideoError
 from aiface.evaluation.clips import list_clips
 from aiface.io import media_kinds
+from aiface.io.files import check_opens
 from aiface.io.media_kinds import (
     FFMPEG,
+    HEAD,
     IMAGE,
+    NEITHER,
     PILLOW,
     SAMPLE,
     TABLE,
@@ -24,6 +30,7 @@ from aiface.io.media_kinds import (
     presumed,
 )
 from aiface.io.sources import search
+from aiface.video.opening import open_video
 
 CLIPS = [("mp4", "libx264"), ("m4v", "libx264"), ("mov", "libx264"), ("3gp", "libx264"), ("mkv", "libx264"),
          ("webm", "libvpx"), ("avi", "mpeg4"), ("mpg", "libx264"), ("vob", "libx264"), ("ts", "libx264"),
@@ -43,9 +50,34 @@ PICTURES = [
     "j2k",
     "jpx",
     "png",
+    "tga",
+    "ico",
+    "pcx",
+    "ppm",
+    "pgm",
+    "pnm",
+    "hdr",
+    "psd",
     "tif",
     "tiff",
     "webp",
+]
+FORMS = [
+    "AVIF",
+    "BMP",
+    "DDS",
+    "GIF",
+    "ICO",
+    "JPEG",
+    "JPEG2000",
+    "PCX",
+    "PNG",
+    "PPM",
+    "QOI",
+    "SGI",
+    "TGA",
+    "TIFF",
+    "WEBP",
 ]
 TEXTS = {"index.ts": b"export const answer = 42\n", "index.mts": "export {}\n".encode("utf-16"), "empty.ts": b"",
          "list.ts": b"#EXTM3U\n#EXTINF:2,\n/secret.mp4\n", "Map.TS": b"BM and GIF are formats"}  # fmt: skip
@@ -68,11 +100,11 @@ def test_each_ending_is_in_one_row():
     assert set(counts.values()) == {1}
     assert all(suffix == "." + suffix.lower().strip(".") for suffix in counts)
     assert all(bool(row.pillow) != bool(row.ffmpeg) and set(row.text_too) <= set(row.suffixes) for row in TABLE)
-    assert all(bool(row.ffmpeg) == bool(row.starts) and not counts.keys() & set(row.not_ours) for row in TABLE)
+    assert all((not row.ffmpeg or row.starts) and not counts.keys() & set(row.not_ours) for row in TABLE)
 
 
 def test_pillow_and_ffmpeg_know_their_names():
-    Image.init()
+    assert not list(media_kinds.readers(bytes(HEAD)))  # has Pillow know all of them
     assert set(PILLOW) <= set(Image.OPEN)
     known = {name for names in av.formats_available for name in names.split(",")}
     assert set(FFMPEG) <= known
@@ -102,7 +134,7 @@ def test_clips(tmp_path, suffix, codec, name):
     assert kind(path if name == "as it is" else path.rename(tmp_path / name)) == VIDEO
 
 
-@pytest.mark.parametrize("form", ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.ts", "a"])
 def test_pictures(tmp_path, form, name):
     path = picture(tmp_path / name, format=form)
@@ -143,11 +175,11 @@ def test_what_is_looked_at_in_a_folder(tmp_path):
         (tmp_path / name).write_bytes(content)
     inputs, others, _ = search(tmp_path)
     assert inputs == sorted(wanted)
-    assert {path.name for path in others} == {*TEXTS, "notes.txt"}
+    assert {path.name for path, _ in others} == {*TEXTS, "notes.txt"}
 
 
 @pytest.mark.parametrize("name", ["a", "a.txt", "a.jpg_large", "a.dat", "1.2.3", "a.m4a", "a.dng"])
-@pytest.mark.parametrize("form", ["AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "PPM"])  # this one red is as good as text
 def test_a_picture_of_a_folder_with_no_name_of_ours(tmp_path, name, form):
     path = picture(tmp_path / name, format=form)
     wanted = [] if (name, form) == ("a.dng", "TIFF") else [path]  # a camera's, whose first picture is a thumbnail
@@ -164,7 +196,12 @@ def test_a_clip_of_a_folder_with_no_name_of_ours(tmp_path, suffix, codec):
 
 @pytest.mark.parametrize(
     ("start", "found"),
-    [(b"\0\0\1\xb3", VIDEO), (b"OggS\0\2" + bytes(20) + b"\1*\x80theora", VIDEO), (b"OggS\0\2" + bytes(40), None),
+    [(b"\x1f\7\0\xbf" + bytes(40), VIDEO), (b".RMF\0\0\0\x12", VIDEO), (b"DKIF\0\0 \0VP80", VIDEO),
+     (b"\0\0\0\1gd\0\x1f", VIDEO), (b"\0\0\0\1@\1\x0c\1", VIDEO), (b"YUV4MPEG2 W64 H48\nFRAME\n", VIDEO),
+     (b"\6\x0e+4\2\5\1\1\r\1\2\1", VIDEO), (b"\n\5\1abc", None), (b"PF\0\1", None), (b"(\0\0\0" + bytes(30), None),
+     (b"\0\0\1\0free\0", VIDEO), (b"\0\0\1\0\0", None),
+     (b"OggS\0\2" + bytes(20) + b"\1\x1e\x01vorbis" + bytes(30) + b"OggS\0\2" + bytes(20) + b"\1*\x80theora", VIDEO),
+     (b"\0\0\1\xb3", VIDEO), (b"OggS\0\2" + bytes(20) + b"\1*\x80theora", VIDEO), (b"OggS\0\2" + bytes(40), None),
      (b"\0\0\0\x1cftypM4V ", VIDEO), (b"\0\0\0\x1cftypM4A ", None), (b"\0\0\0\x08wide\0\0\0\0mdat", VIDEO)],
 )  # fmt: skip
 def test_the_start_of_a_clip(tmp_path, start, found):
@@ -179,7 +216,8 @@ SOUNDS = [("m4a", "aac"), ("mka", "aac"), ("ogg", "libopus"), ("opus", "libopus"
 @pytest.mark.parametrize(("suffix", "audio"), SOUNDS)
 def test_sound_is_left_out(tmp_path, suffix, audio):
     sound = write_clip(tmp_path / f"sound.{suffix}", tone=(0, 0.5), audio=audio)
-    assert search(tmp_path) == ([], [sound], [])
+    assert [path for path, _ in search(tmp_path).others] == [sound]
+    assert not search(tmp_path).inputs
 
 
 OTHERS = {"empty": b"", "README": b"BM and GIF are formats", "page": b"<html>", "a.pdf": b"%PDF-1.7\n\0\0",
@@ -190,7 +228,46 @@ OTHERS = {"empty": b"", "README": b"BM and GIF are formats", "page": b"<html>", 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_starts_like_nothing_of_ours_is_left_out(tmp_path, name):
     (tmp_path / name).write_bytes(OTHERS[name])
-    assert search(tmp_path) == ([], [tmp_path / name], [])
+    found = search(tmp_path)
+    assert (found.inputs, [path for path, _ in found.others]) == ([], [tmp_path / name])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [("a.dng", b"II*\0" + bytes(90), "a camera's raw picture; save it as"), ("a", b"", "an empty file"),
+     ("a", b"\xff\n" + bytes(90), "a JPEG XL picture, which is not read; save it as"),
+     ("a.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"), ("a.pdf", b"%PDF-1.7\n", "a PDF; save its"),
+     ("a.svg", b"<?xml version='1.0'?>\n<!-- b -->\n<svg>", "an SVG drawing"), ("a.mp3", b"ID3\0", "sound alone"),
+     ("a.zip", b"PK\3\4", "an archive; unpack it"), ("a.txt", b"a", NEITHER)],
+)  # fmt: skip
+def test_why_a_file_of_a_folder_is_left_out(tmp_path, name, content, why):
+    (tmp_path / name).write_bytes(content)
+    ((_, found),) = search(tmp_path).others
+    assert found.startswith(why)
+
+
+SPECIAL = {
+    "a link to what is not there": lambda path: path.symlink_to("nowhere.jpg"),
+    "a link that leads back to itself": lambda path: path.symlink_to(path.name),
+    "a pipe": os.mkfifo,
+    "a socket": lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such files are of POSIX systems")
+@pytest.mark.parametrize("name", ["a.jpg", "a.mp4", "a"])
+@pytest.mark.parametrize("why", SPECIAL)
+def test_what_is_no_file_is_left_out_and_never_waited_for(tmp_path, monkeypatch, why, name):
+    monkeypatch.chdir(tmp_path)  # a socket's whole name may have 108 bytes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        SPECIAL[why](Path(name))
+    picture(tmp_path / "b.png")
+    assert search(tmp_path) == ([tmp_path / "b.png"], [(tmp_path / name, why)], [])
+    with pytest.raises(DataError, match=f"a.*: expected a file, found {why}; name the file itself"):
+        check_opens(tmp_path / name)
+    with pytest.raises(VideoError, match=why if "link" not in why else "expected a video"):
+        open_video(tmp_path / name)
 
 
 def test_what_lies_in_a_folder_is_read_by_its_start_alone(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from aiface.io.files import sha256
 from aiface.io.images import read_image
 from aiface.models import detector as detector_module
 from aiface.models.card import INT8
-from aiface.models.detector import RUNTIMES, load_detector
+from aiface.models.detector import RUNTIMES, Detector, load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import predict_logits
 from aiface.models.views import both_sides, views
@@ -78,7 +78,8 @@ def test_a_batch_scores_as_its_faces_do_one_by_one(loaded, n):
 @pytest.mark.parametrize("n", [0, 1, 5, 20])
 def test_spread_is_that_of_each_view_alone(loaded, n):
     images = crops(n)
-    found = loaded.spread(images, loaded.score(images))
+    scores, found = loaded.measure(images)
+    np.testing.assert_array_equal(scores, loaded.score(images))
     assert (found.dtype, found.shape) == (np.float32, (n,))
     alone = [loaded.calibration.probability(loaded.runtime(view)) for view in views(images)] if n else [[]]
     moved = [abs(scores - loaded.score(images)) for scores in alone]
@@ -100,8 +101,27 @@ def test_spread_of_a_network_that_minds_the_side(logits, lit, low, high):
         image[:, :, 128:] //= 2
     image = image[:, :, ::-1] if lit == "right" else image
     detector = scene.detector(logits)
-    (found,) = detector.spread(image, detector.score(image))
+    _, (found,) = detector.measure(image)
     assert low <= found <= high
+    assert detector.calibration.stable(detector.spread(image, detector.sides(image))) == (high < 0.2)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_stable_as_the_median_of_all_views_is_from_fewer_passes(n):
+    """Each bar between two of the medians, and each median itself."""
+    images, passes = crops(n, seed=n), []
+
+    def logits(faces):
+        passes.append(len(faces))
+        return faces[:, :, :128].std(axis=(1, 2, 3)).astype(np.float32) - 74
+
+    for bar in [1.0, 0.0, *np.linspace(0.0, 0.05, 30), *Detector(logits, scene.CARD).measure(images)[1].tolist()]:
+        card = scene.CARD | {"calibration": scene.CALIBRATION | {"unstable_above": bar}}
+        detector = Detector(logits, card)
+        expected = np.median(detector.measure(images)[1]) <= bar
+        sides, passes[:] = detector.sides(images), []
+        assert (detector.spread(images, sides) <= bar) == expected
+        assert sum(passes) <= (0 if bar == 1 else n)
 
 
 @pytest.mark.parametrize("choice", EVERY)

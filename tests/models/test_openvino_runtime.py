@@ -207,3 +207,19 @@ def test_a_converted_network_keeps_its_layout():
 def test_a_bundle_saved_and_loaded_converts(tmp_path, expected):
     model = load_network(save(tmp_path / "bundle"))
     np.testing.assert_allclose(OpenVinoRuntime(unpack(convert(model)), "f32")(crops(3)), expected, atol=2e-3)
+
+
+class Stopped(list):
+    """Crops that somebody interrupts after the last."""
+
+    def __iter__(self):
+        yield from super().__iter__()
+        raise KeyboardInterrupt
+
+
+def test_what_was_interrupted_leaves_nothing_behind(expected):
+    runtime = OpenVinoRuntime(unpack(convert(network())), "f32")
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            runtime(Stopped(crops(9, seed=5)))
+        np.testing.assert_array_equal(runtime(crops(3)), expected)

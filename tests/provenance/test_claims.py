@@ -25,6 +25,7 @@ from aiface.provenance.claims import (
     read_credentials,
     read_provenance,
 )
+from aiface.provenance.manifests import read_manifest
 
 SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".tif": "image/tiff"}
@@ -49,6 +50,22 @@ COMFY_UI = '{"3": {"inputs": {"seed": 1}, "class_type": "KSampler"}}'
          "text parameters: a cat Negative prompt: dog Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"),
         ("png", {"text": {"prompt": COMFY_UI}}, f"text prompt: {COMFY_UI}"),
         ("png", {"text": {"Software": "NovelAI"}}, "text Software: NovelAI"),
+        ("png", {"text": {"workflow": '{"nodes": [{"id": 4, "type": "KSampler"}]}'}},
+         'text workflow: {"nodes": [{"id": 4, "type": "KSampler"}]}'),
+        ("png", {"text": {"workflow": '{"id":"x","revision":0,"nodes":[{"id":4}]}'}},
+         'text workflow: {"id":"x","revision":0,"nodes":[{"id":4}]}'),
+        ("jpg", {"exif": {Base.ImageDescription: 'Workflow: {"nodes": []}'}},
+         'EXIF ImageDescription: Workflow: {"nodes": []}'),
+        ("png", {"text": {"invokeai_workflow": "{}", "parameters": "x"}}, None),
+        ("png", {"text": {"invokeai_workflow": '{"name": ""}'}}, 'text invokeai_workflow: {"name": ""}'),
+        ("png", {"text": {"Comment": '{"steps": 28, "signed_hash": "x"}'}},
+         'text Comment: {"steps": 28, "signed_hash": "x"}'),
+        ("png", {"text": {"parameters": '{"base_model": "x", "base_model_hash": "y"}'}},
+         'text parameters: {"base_model": "x", "base_model_hash": "y"}'),
+        ("png", {"text": {"generation_data": '{"models":[]}'}}, 'text generation_data: {"models":[]}'),
+        ("jpg", {"packet": xmp("xmp:CreatorTool='Draw Things'")}, "XMP CreatorTool: Draw Things"),
+        ("jpg", {"packet": xmp("photoshop:Credit='Apple Image Playground'")}, "XMP Credit: Apple Image Playground"),
+        ("png", {"text": {"workflow": '{"steps": ["crop", "nodes"]}'}}, None),
         ("png", {"text": {"invokeai_metadata": "{}", "Dream": "cat -s 50"}}, "text Dream: cat -s 50"),
         ("png", {"text": {"AIGC": '{"Label":"1","ContentProducer":"x"}'}},
          'text AIGC: {"Label":"1","ContentProducer":"x"}'),
@@ -253,6 +270,11 @@ def test_a_signed_picture(tmp_path, sign, suffix):
         True, STATES["Valid"], "Some Tool 1.0", "a face", "signer, Tests", (action,), "Valid", ()
     )
     assert found.says_generated == (f"C2PA action: {action}",)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_signed_picture_says_the_same_unchecked(tmp_path, sign, suffix):
+    assert read_manifest(sign(save(tmp_path, suffix))) == ("Some Tool", ("trainedAlgorithmicMedia", "Model"))
 
 
 def test_a_picture_changed_after_it_was_signed(tmp_path, sign):

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 import time
+import tracemalloc
+from collections import Counter
 from html import escape
 from pathlib import Path
 from unittest import mock
@@ -24,7 +26,7 @@ from aiface.io.files import shown
 from aiface.io.sources import expand
 from aiface.paths import ROOT
 from aiface.reports.folder import Reports, counted, plan
-from aiface.reports.index import ORDER, SKIPPED
+from aiface.reports.index import ORDER, SKIPPED, Rows
 from aiface.reports.page import write_report
 from aiface.reports.report import VERSION
 from aiface.reports.wording import people_lines
@@ -39,9 +41,9 @@ def judge(out, *names, settings=DEFAULT, detector=None, **options):
     """What `analyze --out` does: the rows of the index, and the inputs that were judged for it."""
     reports = Reports(out, scene.Finder(), detector or scene.detector(), settings, **options)
     todo, rows = plan(expand(map(str, names)), reports)
-    rows += [reports.add(analysis)["row"] for analysis in analyze(todo, scene.Finder(), scene.detector(), settings)]
+    rows.extend(reports.add(each)["row"] for each in analyze(todo, scene.Finder(), scene.detector(), settings))
     reports.write_index(rows)
-    return rows, [str(each) for each in todo]
+    return list(rows), [str(each) for each in todo]
 
 
 def test_every_file_is_accounted_for(files, tmp_path):
@@ -241,7 +243,8 @@ def test_another_finder_judges_anew(tmp_path):
     other = scene.Finder()
     other.name = "another"
     reports = Reports(tmp_path / "out", other, scene.detector(), Settings())
-    assert plan([str(tmp_path / "a.png")], reports) == ([str(tmp_path / "a.png")], [])
+    todo, rows = plan([str(tmp_path / "a.png")], reports)
+    assert (todo, list(rows)) == ([str(tmp_path / "a.png")], [])
 
 
 @pytest.mark.parametrize("name", ["x" * 5000 + ".png", "missing.png", "nul\0.png"])
@@ -266,7 +269,8 @@ def test_an_address_that_failed_is_tried_again(tmp_path):
     reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
     address = "http://127.0.0.1:9/a.mp4"
     assert reports.add(Analysis(address, error="no answer"))["again"]
-    assert plan([address], reports) == ([address], [])
+    todo, rows = plan([address], reports)
+    assert (todo, list(rows)) == ([address], [])
     reports.add(Analysis("http://127.0.0.1:9/b.mp4"))
     assert plan(["http://127.0.0.1:9/b.mp4"], reports)[0] == []
 
@@ -328,7 +332,7 @@ def test_pages_are_as_asked_for(tmp_path, monkeypatch, pages, many, expected):
     assert with_pages(out) == expected
     again, nothing = judge(out, there, pages=pages)
     assert (nothing, sorted(again, key=str)) == ([], sorted(rows, key=str))
-    assert counted(again, 4).startswith("0 judged now, 4 known before")
+    assert counted(Rows(again), 4).startswith("0 judged now, 4 known before")
 
 
 @pytest.mark.parametrize(
@@ -355,6 +359,47 @@ def test_no_page_tells_of_what_a_file_was(tmp_path):
     os.utime(clip, (1, 1))
     judge(tmp_path / "out", clip, pages="none")
     assert {path.suffix for path in (tmp_path / "out").glob("a-mp4-*")} == {".json"}
+
+
+def row_of(path, verdict="real", score=None):
+    return {"path": path, "verdict": verdict, "score": score, "people": 1, "says_generated": None, "why": "",
+            "report": None, "json": None, "warnings": ["a long one, " * 20], "each_person": []}  # fmt: skip
+
+
+MIXED = [
+    row_of("b", "real", 0.1), row_of("\udcff\u2028", "skipped"), row_of("a10", "ai", 0.9), row_of("a2", "ai", 0.9),
+    row_of("c", "real", 0.25), row_of("d", "error"), row_of("e", "inconclusive"), row_of("f", "ai", 0.99),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [[], MIXED[:1], MIXED, MIXED[::-1]])
+def test_an_index_has_the_worst_first(tmp_path, rows):
+    kept = Rows(rows)
+    assert (len(kept), list(kept), kept.counts) == (len(rows), rows, Counter(row["verdict"] for row in rows))
+    Reports(tmp_path, scene.Finder(), scene.detector(), Settings()).write_index(kept)
+    expected = sorted(rows, key=lambda row: (ORDER.index(row["verdict"]), -(row["score"] or 0), row["path"]))
+    assert list(kept.worst_first()) == expected
+    told = {"report_version": VERSION, "inputs": expected}
+    assert (tmp_path / "index.json").read_text("utf-8") == shown(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def test_rows_lie_on_disk():
+    tracemalloc.start()
+    rows = Rows(row_of(f"a{number}.png", score=number / 2000) for number in range(2000))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / len(rows) < 100  # bytes
+
+
+def test_the_page_lists_as_many_as_can_be_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("aiface.reports.index.MOST", 3)
+    reports = Reports(tmp_path, scene.Finder(), scene.detector(), Settings())
+    page = reports.write_index(MIXED[:3]).read_text("utf-8")
+    assert "Listed here" not in page
+    page = reports.write_index(MIXED).read_text("utf-8")
+    assert "first 3 of them" in page
+    assert re.findall(r"<td>(\w+)</td><td class", page) == ["f", "a10", "a2"]
+    assert "8 inputs: 6 judged, 1 could not be judged, 1 skipped." in page
 
 
 def test_names_are_text_on_the_page(tmp_path):
@@ -403,7 +448,10 @@ def test_killed_it_goes_on(files, tmp_path, moment):
         assert path.with_suffix(".html").is_file()
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr  # some could not be judged
-    assert f"{56 - len(done)} judged now, {len(done)} known before" in ended.stderr
+    now, before, failed = map(
+        int, re.search(r"(\d+) judged now, (\d+) known before, (\d+) could", ended.stderr).groups()
+    )
+    assert (now + before + failed, before <= len(done)) == (56, True)
     after = reports_of(out)
     assert {path: after[path] for path in done} == done  # not written anew
     assert len(index(out)) == 64

@@ -13,7 +13,8 @@ from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
 from aiface.analysis.pipeline import analyze
 from aiface.analysis.result import Settings
-from aiface.reports.folder import NEITHER, Reports, plan
+from aiface.io.media_kinds import NEITHER
+from aiface.reports.folder import Reports, plan
 from aiface.reports.index import SKIPPED
 from aiface.reports.table import COLUMNS, MARK, header, lines, safe
 

@@ -55,7 +55,8 @@ def test_the_clip_itself_takes_no_room_where_it_can(tmp_path, monkeypatch, linke
     if not linked:
         monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "behind.mp4").symlink_to(path)
-    out = place(tmp_path / "behind.mp4", ".mp4", tmp_path / "out" / "page", 0.5)
+    out, anew = place(tmp_path / "behind.mp4", ".mp4", tmp_path / "out" / "page", 0.5)
+    assert not anew
     assert out == tmp_path / "out" / "page.mp4"
     assert (out.samefile(path), sha256(out), out.is_symlink()) == (linked, sha256(path), False)
 
@@ -63,7 +64,8 @@ def test_the_clip_itself_takes_no_room_where_it_can(tmp_path, monkeypatch, linke
 def test_a_copy_made_anew_keeps_times_and_turn(tmp_path):
     times = [0.0, 0.04, 0.5, 1.2, 1.5, 2.0]
     path = turned(write_clip(tmp_path / "a.mp4", times, codec="mpeg4"), 90)
-    out = place(path, None, tmp_path / "page", 1.5)
+    out, anew = place(path, None, tmp_path / "page", 1.5)
+    assert anew
     assert plays_as(out) == ".mp4"
     frames = read(out)
     assert times_of(frames) == times[:5]  # what was judged, and no more
@@ -76,20 +78,20 @@ def test_a_copy_made_anew_keeps_times_and_turn(tmp_path):
 )  # fmt: skip
 def test_a_copy_made_anew_is_small(tmp_path, size, expected):
     path = write_clip(tmp_path / "a.avi", seconds(2), size=size, codec="mpeg4")
-    (first, *_) = read(place(path, None, tmp_path / "page", 0.1))
+    (first, *_) = read(place(path, None, tmp_path / "page", 0.1)[0])
     assert first.image.shape[1::-1] == expected
 
 
 def test_thirty_frames_a_second_are_enough(tmp_path):
     path = write_clip(tmp_path / "a.avi", seconds(60, 1 / 60), codec="mpeg4")
-    assert len(read(place(path, None, tmp_path / "page", 1.0))) == pytest.approx(30, abs=1)
+    assert len(read(place(path, None, tmp_path / "page", 1.0)[0])) == pytest.approx(30, abs=1)
 
 
 def test_an_earlier_copy_goes(tmp_path):
     (tmp_path / "page.webm").touch()
     (tmp_path / "page.mp4").touch()
     path = write_clip(tmp_path / "a.mp4", seconds(3))
-    assert sha256(place(path, ".mp4", tmp_path / "page", 0.2)) == sha256(path)
+    assert sha256(place(path, ".mp4", tmp_path / "page", 0.2)[0]) == sha256(path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "page.mp4"]
 
 

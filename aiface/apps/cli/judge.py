@@ -1,6 +1,7 @@
 """The commands that judge: `analyze` and `live`."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
@@ -26,7 +27,8 @@ EXAMPLES = """examples:
 Pictures may have up to 201 megapixels; those over 80 are read at half their width and height. In them, also where they
 lie sideways, faces from 64 pixels height are found; in a clip what is seen at 640 pixels width.
 
-With --out each input has a JSON file and a row in index.html, index.json and verdicts.csv, and a page as --pages says.
+With --out each input has a JSON file and a row in index.html, index.json and verdicts.csv, and a page as --pages says;
+of more than 10,000 inputs index.html lists the most suspicious.
 Of up to 1000 inputs all have one. Of more, nobody looks at each: those called AI, and those whose file says so, have
 pages; the row of another says why it is real or inconclusive and leads to its JSON. A million pages would be 80 GB.
 What lacks a page that is asked for (--pages all) is judged again.
@@ -145,14 +147,14 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
                 rows.append(answer["row"])
                 left.discard(answer["row"]["path"])
         finally:
-            rows += reports.written(left)  # workers are ahead of what came back from them
+            rows.extend(reports.written(left))  # workers are ahead of what came back from them
             page = reports.write_index(rows)
             if ray:
                 from aiface.apps.engines.ray import write_table
 
                 write_table(reports.folder / "results.parquet", rows)
             print(f"aiface: {counted(rows, before)}: {page}", file=sys.stderr)
-    return 1 if any(row["verdict"] == "error" for row in rows) else 0
+    return 1 if rows.counts["error"] else 0
 
 
 Answers = Callable[[Sequence[str | Path], "Reports"], Iterator[dict]]
@@ -197,7 +199,12 @@ def _tell(told: Mapping, options: argparse.Namespace, out: TextIO | None = None)
     line = told["line"]
     problems = [line["error"]] if line["error"] and not (options.json or options.csv) else []
     for problem in (*problems, *(f"{line['path']}: {warning}" for warning in told["warnings"])):
-        print(f"aiface: {problem}", file=sys.stderr)
+        print(f"aiface: {_one_line(problem)}", file=sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    """A name may hold ends of lines, and what follows would look like an answer."""
+    return re.sub("[\r\n]", "\ufffd", text)
 
 
 def _text(told: Mapping, options: argparse.Namespace) -> str:
@@ -210,21 +217,23 @@ def _text(told: Mapping, options: argparse.Namespace) -> str:
         return json_line(line)
     if options.csv:
         return lines(told["row"])
-    words = (f"{line['path']}: {WORDS[line['verdict']]}", *told["people"], said_line(line["says_generated"]))
+    words = (f"{_one_line(line['path'])}: {WORDS[line['verdict']]}", *told["people"], said_line(line["says_generated"]))
     return "" if line["error"] else "\n  ".join(filter(None, words))
 
 
 def _tell_of_others(options: argparse.Namespace) -> None:
-    """As CSV, the rows of what lies in a folder and is no input: a table leaves out nothing."""
+    """What lies in a folder and is no input: as CSV a row each, since a table leaves out nothing; else in few lines."""
     from tqdm import tqdm
 
-    from aiface.io.sources import expand, search
+    from aiface.io.sources import expand, search, summed
     from aiface.reports.folder import skipped
     from aiface.reports.table import lines
 
-    for name in expand(options.paths) if options.csv else ():
-        for other in search(name).others:
-            tqdm.write(lines(skipped(other)))
+    others = [other for name in expand(options.paths) for other in search(name).others]
+    for other in others if options.csv else ():
+        tqdm.write(lines(skipped(*other)))
+    for line in () if options.csv else summed(others):
+        print(f"aiface: {_one_line(line)}", file=sys.stderr)
 
 
 def _live(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from aiface.paths import WEIGHTS
 if TYPE_CHECKING:
     from aiface.data.folders import Found
 
-NO_CLASS = "in a folder that names no class"
+NO_CLASS, NO_PICTURE = "in a folder that names no class", "no picture"
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -86,7 +86,7 @@ def _prepare(options: argparse.Namespace) -> int:
     from aiface.data.crop_sets import prepare
     from aiface.data.folders import count, find, named, with_validation
     from aiface.faces.finder import load_finder
-    from aiface.io.files import shown
+    from aiface.io.files import number_of, shown
 
     found = find(options.data, named(options.real, options.fake))
     items = with_validation(found.items, options.valid, options.valid_sources)
@@ -95,19 +95,24 @@ def _prepare(options: argparse.Namespace) -> int:
     crops = prepare(
         items, Path(options.out), lambda: load_finder(options.weights), lambda rows: tqdm(rows, unit="face")
     )
-    left_out = dict(crops.left_out) | ({NO_CLASS: found.left_out.total()} if found.left_out else {})
-    print(f"{len(crops)} crops in {options.out}; left out: {left_out or 'none'}")
+    left_out = dict(crops.left_out) | {NO_CLASS: found.left_out.total(), NO_PICTURE: len(found.others)}
+    left_out = {why: number for why, number in left_out.items() if number}
+    print(f"{number_of(len(crops), 'crop')} in {options.out}; left out: {left_out or 'none'}")
     return 1 if found.unreadable else 0
 
 
 def _tell_left_out(found: "Found") -> None:
-    """Every folder of which nothing is used, with its pictures, on standard error."""
+    """Every folder of which nothing is used, with its pictures, and what is no picture, on standard error."""
     from aiface.data.folders import left_out_lines
+    from aiface.io.files import number_of
+    from aiface.io.sources import summed
     from aiface.io.walk import cannot_open
 
     lines = [f"left out, {NO_CLASS}: {line}" for line in left_out_lines(found.left_out)]
     if lines:
-        lines.append(f"left out in all, {NO_CLASS}: {found.left_out.total()} pictures; name it by --real or --fake")
+        total = number_of(found.left_out.total(), "picture")
+        lines.append(f"left out in all, {NO_CLASS}: {total}; name it by --real or --fake")
+    lines += summed(found.others)
     lines += [cannot_open(*pair) for pair in found.unreadable]
     if found.unreadable:
         lines.append(f"folders that could not be opened: {len(found.unreadable)}; what lies in them is missing")
@@ -173,11 +178,12 @@ def _tell_unmeasured(roots: Sequence[str], names: Mapping[str, int]) -> None:
     """Every folder of sets that is left out, with its pictures and clips, on standard error."""
     from aiface.data.folders import left_out_lines
     from aiface.evaluation.protocol import left_out
+    from aiface.io.files import number_of
 
     found = left_out(roots, names)
     lines = [f"left out, {NO_CLASS}: {line}" for line in left_out_lines(found, "file")]
     if lines:
-        lines.append(f"left out in all, {NO_CLASS}: {found.total()} files; name it by --real or --fake")
+        lines.append(f"left out in all, {NO_CLASS}: {number_of(found.total(), 'file')}; name it by --real or --fake")
     for line in lines:
         print(f"aiface: {line}", file=sys.stderr)
 

@@ -167,7 +167,7 @@ def write_table(path: str | Path, rows: Iterable[dict]) -> Path:
 
     texts = pyarrow.list_(pyarrow.string())
     kinds = dict(zip(COLUMNS, ("string", "string", "float64", "int64", "string", texts, "string"), strict=True))
-    rows = sorted(rows, key=lambda row: row["path"])
+    rows = sorted(({name: row[name] for name in COLUMNS} for row in rows), key=lambda row: row["path"])
     columns = {name: pyarrow.array([_text(row[name]) for row in rows], kind) for name, kind in kinds.items()}
     with atomic_path(path) as temporary:
         parquet.write_table(pyarrow.table(columns), temporary)

@@ -15,12 +15,13 @@ from aiface.apps.throttle import Throttle
 from aiface.faces.box_flow import follow, small_grey
 from aiface.faces.finder import Finder
 from aiface.models.detector import Detector
-from aiface.reports.overlay import Mark, draw, live_marks
+from aiface.reports.overlay import Mark, draw, shown_marks
 from aiface.video.frames import Frame, Picture, VideoSource
 from aiface.video.opening import open_video
 from aiface.video.prefetch import Ahead
 
-LOOKS = 10  # a second at most: more tell nothing new
+LOOKS = 10  # a second at most while nobody is there, or somebody without a verdict
+CALM = 5  # and else: more tell nothing new
 TICK = 0.1  # seconds: how often the window answers while no frame comes
 LATE = 0.05  # seconds: a file's frame that is later is left out...
 SLOWEST = 0.2  # ...unless none was shown for this time
@@ -121,7 +122,10 @@ class Judge:
             elif self._news.wait(TICK) and (frame := self._given) is not None:
                 self._news.clear()
                 with pace:
-                    yield small_grey(frame.image), live_marks(self._session.update(frame), self._session)
+                    seen = self._session.update(frame)
+                    shown = self._session.shown(seen)
+                    pace.interval = 1 / (CALM if seen and all(shown) else LOOKS)
+                    yield small_grey(frame.image), shown_marks(seen, shown)
                 continue
             yield None  # nothing yet
 

@@ -36,7 +36,7 @@ def keep(
     for name, analysis in zip(names, analyses, strict=True):
         own = name if taken[name] == 1 else reports.path(analysis.path).stem  # two of one name in two folders
         rows.append(_keep_one(analysis, detector, reports.folder / own, recording))
-    others = [skipped(other) for other in search(source).others] if source else []
+    others = [skipped(*other) for other in search(source).others] if source else []
     reports.write_index([*rows, *others])
     return rows
 

@@ -454,6 +454,34 @@ def test_audit_of_nothing(tmp_path, capsys):
     assert "expected pictures in folders real/ and fake/" in capsys.readouterr().err
 
 
+def test_a_name_stays_in_its_line(tmp_path, run):
+    real(tmp_path / "a\nb.png: looks AI-generated.png")
+    (tmp_path / "c\rd.txt").write_text("c")
+    _, printed, told = run("analyze", tmp_path)
+    assert printed.startswith(f"{tmp_path}/a\ufffdb.png: looks AI-generated.png: looks real\n")
+    assert told == f"aiface: skipped, neither a picture nor a clip: 1 ({tmp_path}/c\ufffdd.txt)\n"
+
+
+def test_what_is_skipped_is_told(tmp_path, run):
+    (tmp_path / "in").mkdir()
+    real(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "in" / "c.txt").write_text("c")
+    dead, other = "a link to what is not there", "neither a picture nor a clip"
+    code, _, told = run("analyze", tmp_path / "in")
+    lines = [
+        f"aiface: skipped, {why}: 1 ({tmp_path / 'in' / name})" for why, name in ((dead, "b.jpg"), (other, "c.txt"))
+    ]
+    assert (code, told.splitlines()) == (0, lines)
+    code, _, told = run("analyze", tmp_path / "in", "--out", tmp_path / "out")
+    assert (code, told.splitlines()[-1][:59]) == (
+        0,
+        "aiface: 1 judged now, 0 known before, 2 skipped: " + str(tmp_path)[:10],
+    )
+    rows = json.loads((tmp_path / "out" / "index.json").read_text(encoding="utf-8"))["inputs"]
+    assert [row["why"] for row in rows if row["verdict"] == "skipped"] == [dead, other]
+
+
 def test_a_folder_of_reports(tmp_path, run):
     for name in "ab":
         real(tmp_path / f"{name}.png")
@@ -470,7 +498,7 @@ def test_the_last_line_counts_what_was_not_judged(tmp_path, run):
     text(tmp_path / "in", "b.mp4")
     (tmp_path / "in" / "c.txt").touch()
     counts = "1 could not be judged, 1 skipped"
-    for now, before in ((2, 0), (0, 2)):
+    for now, before in ((1, 0), (0, 1)):
         code, _, told = run("analyze", tmp_path / "in", "--out", tmp_path / "out")
         last = f"aiface: {now} judged now, {before} known before, {counts}: {tmp_path / 'out' / 'index.html'}"
         assert (code, told.splitlines()[-1]) == (1, last)

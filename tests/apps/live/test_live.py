@@ -16,6 +16,7 @@ from aiface.analysis.session import Session
 from aiface.apps.live import live as live_module
 from aiface.apps.live.live import LATE, SLOWEST, TICK, Judge, Meter, live, paced
 from aiface.apps.live.window import Window
+from aiface.apps.throttle import Throttle
 from aiface.drawing import COLOURS
 from aiface.errors import VideoError
 from aiface.labels import Answer
@@ -246,12 +247,12 @@ def slow_detector(pause):
     real = scene.detector()
     looks = []
 
-    def score(crops):
+    def sides(crops):
         looks.append(time.monotonic())
         time.sleep(pause)
-        return real.score(crops)
+        return real.sides(crops)
 
-    return SimpleNamespace(score=score, spread=real.spread, calibration=real.calibration, looks=looks)
+    return SimpleNamespace(sides=sides, score_of=real.score_of, calibration=real.calibration, looks=looks)
 
 
 def test_the_picture_stays_fluent_while_scoring_is_slow():
@@ -283,6 +284,30 @@ def test_a_quick_detector_is_not_asked_too_often(monkeypatch):
         time.sleep(0.005)
     judge.close()
     assert 2 <= len(detector.looks) <= 7
+
+
+@pytest.mark.parametrize(
+    ("image", "calm"),
+    [
+        (BOTH, [False, False, True]),  # three looks make a verdict
+        (picture((60, 50, 40, RED)), [False] * 3),  # too small for any
+        (picture(), [False] * 3),  # nobody
+    ],
+)
+def test_who_has_a_verdict_is_looked_at_less_often(monkeypatch, image, calm):
+    paces, end = [], time.monotonic() + 20
+    monkeypatch.setattr(live_module, "Throttle", lambda interval: paces.append(Throttle(interval)) or paces[0])
+    judge, found = Judge(Session(scene.Finder(), slow_detector(0.0))), []
+    while len(found) < 3 and time.monotonic() < end:
+        before = judge._session.frames
+        judge(Frame(image, time.monotonic()))
+        while judge._session.frames == before and time.monotonic() < end:
+            time.sleep(0.01)
+        while not judge._looks.ready(0) and time.monotonic() < end:
+            time.sleep(0.01)
+        found.append(paces[0].interval == 1 / live_module.CALM)
+    judge.close()
+    assert found == calm
 
 
 def test_boxes_go_along_between_looks():

@@ -39,14 +39,14 @@ def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, loo
     for module in (live_picture, throttle):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     detector, scored = scene.detector(), []
-    score = detector.score
+    sides = detector.sides
 
     def slow(crops):
         now[0] += work
         scored.append(len(crops))
-        return score(crops)
+        return sides(crops)
 
-    monkeypatch.setattr(detector, "score", slow)
+    monkeypatch.setattr(detector, "sides", slow)
     session = Session(scene.Finder(), detector)
     session.duration = 4.0
     with LivePicture(width=160) as live:

@@ -4,14 +4,16 @@ from types import SimpleNamespace
 
 import av
 import numpy as np
+import openvino
 import pytest
+from openvino import opset13 as ops
 
 from aiface.models.keras_import import keras
 from aiface.models.network import build
 from aiface.paths import ROOT
 from aiface.video.opening import open_video
 from benchmarks.scenes import RATE, Broadcast, repeat_clip, write_clip
-from benchmarks.speed import clip_speed
+from benchmarks.speed import bounds, clip_speed
 from benchmarks.speed.bench import to_markdown
 from benchmarks.speed.clocks import Row, Spread, Turns, at_least, at_most
 from benchmarks.speed.roofline import flops
@@ -143,3 +145,20 @@ def test_no_benchmark_imports_what_imports_it():
 def test_a_circle_is_seen(back):
     with pytest.raises(CycleError):
         in_order({"a": "from c import x", "a.b": "import a", "c": back})
+
+
+@pytest.mark.parametrize(
+    ("given", "weights", "operation", "expected"),
+    [
+        ((2, 3), (3, 4), lambda x, w: ops.matmul(x, w, False, False), 2 * 24),
+        ((1, 2, 4, 4), (5, 2, 3, 3), lambda x, w: ops.convolution(x, w, [1, 1], [1, 1], [1, 1], [1, 1]), 2 * 80 * 18),
+        ((1, 2, 4, 4), (5, 2, 3, 3), lambda x, w: ops.convolution(x, w, [2, 2], [1, 1], [1, 1], [1, 1]), 2 * 20 * 18),
+        ((1, 4, 4, 4), (4, 1, 1, 3, 3), lambda x, w: ops.group_convolution(x, w, [1, 1], [1, 1], [1, 1], [1, 1]),
+         2 * 64 * 9),
+        ((2, 3), (2, 3), ops.add, 0),
+    ],
+)  # fmt: skip
+def test_operations_of_a_network(given, weights, operation, expected):
+    picture = ops.parameter(list(given), np.float32)
+    model = openvino.Model([operation(picture, ops.constant(np.ones(weights, np.float32)))], [picture])
+    assert bounds.flops(model) == expected
