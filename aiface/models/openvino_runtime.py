@@ -57,7 +57,7 @@ class OpenVinoRuntime:
         found = np.empty(len(crops), np.float32)
 
         def keep(request: openvino.InferRequest, place: int) -> None:
-            found[place] = request.get_output_tensor().data.item()
+            found[place] = request.get_output_tensor(0).data.item()
 
         with self._lock:
             self._queue.set_callback(keep)
@@ -108,7 +108,10 @@ def convert(network: "keras.Model") -> bytes:
     with tempfile.TemporaryDirectory(prefix="aiface-") as folder, greetings_hidden():
         path = Path(folder, "network.xml")
         network.export(str(path), format="openvino", verbose=False)
-        return _pack(path)
+        model = unpack(_pack(path))
+    for left_over in model.get_results()[1:]:  # the size of maps that were enlarged
+        model.remove_result(left_over)
+    return pack(model)
 
 
 def pack(model: openvino.Model) -> bytes:
@@ -136,3 +139,8 @@ def unpack(packed: bytes) -> openvino.Model:
 def read(path: Path) -> OpenVinoRuntime:
     """The network in OpenVINO's two files, of which the .xml is named, in float32; it may give another number."""
     return OpenVinoRuntime(openvino.Core().read_model(path), "f32")
+
+
+def write(network: "keras.Model", path: Path) -> None:
+    """A Keras network as OpenVINO's two files, of which the .xml is named."""
+    openvino.save_model(unpack(convert(network)), path, compress_to_fp16=False)

@@ -45,13 +45,13 @@ Run = Callable[[np.ndarray], np.ndarray]  # uint8 (1, 256, 256, 3) to the score,
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: its suffixes, the main one first; what Keras calls it; what reads it; how many faces at once.
+    """A kind of file: its suffixes, the main one first; what writes it, what reads it; how many faces at once.
 
     packages: what it takes beside aiface's own.
     """
 
     suffixes: tuple[str, ...]
-    keras_name: str
+    write: Callable[[keras.Model, Path], None]
     load: Callable[[Path], Run]
     batch: int | None = None
     packages: tuple[str, ...] = ()
@@ -70,6 +70,16 @@ def _openvino(path: Path) -> Run:
     return read(path)
 
 
+def _write_openvino(network: keras.Model, path: Path) -> None:
+    from aiface.models.openvino_runtime import write
+
+    write(network, path)
+
+
+def _by_keras(name: str) -> Callable[[keras.Model, Path], None]:
+    return lambda network, path: network.export(str(path), format=name, verbose=False)
+
+
 def _tflite(path: Path) -> Run:
     import tensorflow as tf
 
@@ -80,10 +90,10 @@ def _tflite(path: Path) -> Run:
 
 
 FORMATS = {
-    "onnx": Format((".onnx",), "onnx", _onnx, packages=("tf2onnx", "onnx", "onnxruntime")),
-    "openvino": Format((".xml", ".bin"), "openvino", _openvino),
+    "onnx": Format((".onnx",), _by_keras("onnx"), _onnx, packages=("tf2onnx", "onnx", "onnxruntime")),
+    "openvino": Format((".xml", ".bin"), _write_openvino, _openvino),
     # of one face: a phone's accelerators take no tensors of unknown size
-    "tflite": Format((".tflite",), "litert", _tflite, batch=1),
+    "tflite": Format((".tflite",), _by_keras("litert"), _tflite, batch=1),
 }
 
 
@@ -115,7 +125,7 @@ def _make(folder: Path, to: str, path: Path) -> float:
         with greetings_hidden(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras, tf2onnx and TensorFlow Lite tell of each other's age
             network = with_score(detector.network, detector.calibration, FORMATS[to].batch)
-            network.export(str(path), format=FORMATS[to].keras_name, verbose=False)
+            FORMATS[to].write(network, path)
             run = FORMATS[to].load(path)
             found = np.array([np.asarray(run(crop[None])).item() for crop in crops])
     except Exception as error:  # whichever of three programs it comes from

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from bundles import crops, network, save
 
+from aiface.faces.crop import CROP_SIZE
 from aiface.models.bundle import load_network
+from aiface.models.keras_import import keras
 from aiface.models.openvino_runtime import OpenVinoRuntime, convert, converted, pack, unpack
 from aiface.paths import ROOT
 
@@ -202,6 +204,16 @@ def test_a_converted_network_keeps_its_layout():
     (image,), (logit,) = (model := unpack(convert(network()))).inputs, model.outputs
     assert (str(image.get_partial_shape()), image.get_element_type().to_string()) == ("[?,256,256,3]", "u8")
     assert str(logit.get_partial_shape()) == "[?,1]"
+
+
+def test_maps_that_are_enlarged_leave_no_output_behind():
+    image = keras.Input((CROP_SIZE, CROP_SIZE, 3), dtype="uint8")
+    x = keras.layers.UpSampling2D(2, interpolation="bilinear")(keras.layers.Rescaling(1 / 255)(image))
+    enlarging = keras.Model(image, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling2D()(x)))
+    model = unpack(convert(enlarging))
+    assert [output.partial_shape.to_string() for output in model.outputs] == ["[?,1]"]
+    found = OpenVinoRuntime(model, "f32")(crops(3))
+    np.testing.assert_allclose(found, enlarging.predict_on_batch(crops(3))[:, 0], rtol=1e-4)
 
 
 def test_a_bundle_saved_and_loaded_converts(tmp_path, expected):
