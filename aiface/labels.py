@@ -15,10 +15,12 @@ import numpy as np
 
 REAL, AI = 0, 1
 NAMES = ("real", "ai")
-# as the sets of this field call them: 140k, CNNDetection, GenImage, FaceForensics++
+# as the sets of this field call them: 140k, CNNDetection, GenImage, FaceForensics++, Celeb-DF, and people theirs
 FOLDERS = {
-    "real": REAL, "0_real": REAL, "nature": REAL, "original": REAL,
-    "fake": AI, "ai": AI, "1_fake": AI, "manipulated": AI,
+    "real": REAL, "0_real": REAL, "nature": REAL, "original": REAL, "original_sequences": REAL, "celeb-real": REAL,
+    "youtube-real": REAL, "real_images": REAL,
+    "fake": AI, "ai": AI, "1_fake": AI, "manipulated": AI, "manipulated_sequences": AI, "celeb-synthesis": AI,
+    "fake_images": AI, "ai_images": AI, "generated": AI, "synthetic": AI,
 }  # fmt: skip
 _OF_SPLIT = re.compile(r"^(train|training|val|valid|validation|test|testing)[_-]")  # of `training_real`
 

@@ -13,12 +13,13 @@ EVAL = "eval"  # the test split of some sets, beside dev, and the validation spl
 _SPLIT_FOLDERS = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "tst": "test",
     "eval": EVAL, "evaluation": EVAL,
-    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "development": "valid",
+    "valid": "valid", "val": "valid", "validation": "valid", "validate": "valid", "validating": "valid",
+    "dev": "valid", "development": "valid",
 }  # fmt: skip
-_FORM = re.compile(r"(train|test|valid|val|eval|dev)(ing|ation|uation|elopment)?(set|data|split)?s?")
+_FORM = re.compile(r"(train|test|valid|val|eval|dev)(ing|at(e|ing|ion)|uat(e|ing|ion)|elopment)?(set|data|split)?s?")
 _LIKE = re.compile(
     _FORM.pattern + r"([\W_]*(set|data|split|image|img|picture|face|frame|video|clip|crop|part|fold)s?)?[\W_]*\d*|"
-    r"(hold|held)[\W_]*out([\W_]*(set|data|split)s?)?[\W_]*\d*"
+    r"((hold|held)[\W_]*out|unseen|tun(e|ing)|benchmark|probe)([\W_]*(set|data|split)s?)?[\W_]*\d*"
 )
 
 

@@ -68,6 +68,13 @@ def test_what_hides_the_eyes(astronaut, face, hide, flaw):
     assert look_at(face, crop_face(image, face), 0.0).flaw == flaw
 
 
+@pytest.mark.parametrize(("rows", "flaw"), [((108, 130), COVERED), ((116, 140), COVERED), ((150, 160), None)])
+def test_a_bar_below_what_was_taken_for_the_eyes(astronaut, face, rows, flaw):
+    image = astronaut.copy()
+    image[slice(*rows), 150:300] = 0
+    assert look_at(face, crop_face(image, face), 0.0).flaw == flaw
+
+
 def points(nose, turn=0.0, scale=1.0):
     """Landmarks of a face whose eyes lie 40 px apart, the nose at x, y from the right one, turned in the image."""
     upright = np.array([(0, 0), (40, 0), nose, (5, 45), (35, 45)], np.float64) * scale

@@ -72,6 +72,14 @@ def seen(items, root):
              "val/nature/a.jpg": (REAL, "valid", "set"), "val/ai/b.jpg": (AI, "valid", "set"),
              "original/c.jpg": (REAL, "", "set"), "manipulated/d.jpg": (AI, "", "set")},
         ),
+        (
+            ["original_sequences/a.jpg", "manipulated_sequences/Deepfakes/b.jpg", "Celeb-real/c.jpg",
+             "YouTube-real/d.jpg", "Celeb-synthesis/e.jpg", "Real_Images/f.jpg", "AI_Images/g.jpg"],
+            {"original_sequences/a.jpg": (REAL, "", "set"), "manipulated_sequences/Deepfakes/b.jpg": (AI, "", "set"),
+             "Celeb-real/c.jpg": (REAL, "", "set"), "YouTube-real/d.jpg": (REAL, "", "set"),
+             "Celeb-synthesis/e.jpg": (AI, "", "set"), "Real_Images/f.jpg": (REAL, "", "set"),
+             "AI_Images/g.jpg": (AI, "", "set")},
+        ),
         (  # what other programs leave behind
             ["real/a.jpg", "fake/b.jpg", "real/._a.jpg", "__MACOSX/real/a.jpg", "real/.ipynb_checkpoints/a.jpg",
              "fake/@eaDir/b.jpg", ".hidden/fake/c.jpg", "fake/.DS_Store", "fake/Thumbs.db"],
@@ -85,8 +93,8 @@ def seen(items, root):
              "fake/9gag_1.jpg": (AI, "", "set"), "fake/_7.jpg": (AI, "", "set")},
         ),
     ],
-    ids=["140k", "no splits", "other names", "nested", "which counts", "Ai", "original", "sets", "leftovers",
-         "sources"],
+    ids=["140k", "no splits", "other names", "nested", "which counts", "Ai", "original", "sets", "more sets",
+         "leftovers", "sources"],
 )  # fmt: skip
 def test_layouts(tmp_path, names, expected):
     root = touch(tmp_path / "set", *names)
@@ -183,6 +191,7 @@ def test_a_picture_that_two_trees_hold_is_named_by_the_first(tmp_path):
         (["Train", "Val", "Eval", "Dev", "Test"], ["train", "valid", "valid", "valid", "test"]),
         (["training", "evaluation"], ["train", "test"]),  # whatever it is, it is not trained on
         (["development", "validation"], ["valid", "valid"]),
+        (["TRAIN", "Validate"], ["train", "valid"]),
     ],
 )
 def test_splits(tmp_path, folders, splits):
@@ -195,7 +204,7 @@ def test_splits(tmp_path, folders, splits):
 @pytest.mark.parametrize(
     "folder",
     ["train2", "TestSet", "test_1", "Train_images", "holdout", "held-out", "testing-data", "my_test", "celeb-Val",
-     "FFHQTrain", "validation set", "evals", "tests"],
+     "FFHQTrain", "validation set", "evals", "tests", "Validate_2", "evaluating", "Unseen", "tuning-set", "benchmark"],
 )  # fmt: skip
 def test_a_folder_that_looks_like_a_split_is_no_guess(tmp_path, folder):
     root = touch(tmp_path / "set", "real/a.jpg", "fake/b.jpg", f"{folder}/real/a.jpg", f"{folder}/fake/b.jpg")

@@ -141,6 +141,9 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
         todo, rows = plan(expand(options.paths), reports, search)
         before, left = len(rows), {str(name) for name in todo}
         _begin(options, out)
+        for row in rows:
+            if row["verdict"] == "error" and row["json"] is None:  # a folder that can't be opened
+                print(f"aiface: {_one_line(row['why'])}", file=sys.stderr)
         try:
             for answer in tqdm(judge(todo, reports), total=len(todo), unit=" inputs", disable=None):
                 _tell(answer, options, out)
