@@ -275,7 +275,8 @@ def test_the_picture_stays_fluent_while_scoring_is_slow():
 
 
 def test_a_quick_detector_is_not_asked_too_often(monkeypatch):
-    monkeypatch.setattr(live_module, "LOOKS", 4)
+    for pace in ("LOOKS", "CALM"):
+        monkeypatch.setattr(live_module, pace, 4)
     detector, faces = slow_detector(0.0), scene.Finder()(BOTH)
     judge = Judge(Session(lambda image: faces, detector))
     end = time.monotonic() + 1.5
