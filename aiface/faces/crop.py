@@ -151,7 +151,7 @@ def covered(crop: np.ndarray) -> float:
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     flat = cv2.dilate(grey, _AROUND) - cv2.erode(grey, _AROUND) <= FLAT
     detail = np.abs(cv2.Laplacian(grey, cv2.CV_32F)) + DETAIL
-    if cv2.erode(np.uint8(flat[MIDDLE]), BAND, borderType=cv2.BORDER_CONSTANT, borderValue=0).any():
+    if cv2.erode(flat[MIDDLE].astype(np.uint8), BAND, borderType=cv2.BORDER_CONSTANT, borderValue=0).any():
         return 1.0
     rows, sides = EYES
     bare = min(flat[rows, side].mean() for side in sides) - flat[BELOW].mean()
