@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import colours_on_ray
 import numpy as np
@@ -289,21 +290,24 @@ def by_path(rows):
     return sorted(rows, key=lambda row: row["path"])
 
 
+def lies_in(folder, row):
+    return Path(row["path"]).is_relative_to(folder)
+
+
 def test_it_answers_as_one_machine_does(files, tmp_path, command):
-    pictures(tmp_path / "store", 2)
-    Image.new("RGB", (64, 64), POISON).save(tmp_path / "store" / "poison.png")
-    store = (tmp_path / "store").as_uri()
-    done = run(command(0, mixed(files, 24), store))
+    store = pictures(tmp_path / "store", 2)
+    Image.new("RGB", (64, 64), POISON).save(store / "poison.png")
+    done = run(command(0, mixed(files, 24), store.as_uri()))
     alone = run([sys.executable, str(HELPERS / "judge_by_colour.py"), "analyze", str(files), "--out",
                  str(tmp_path / "alone"), "--json"])  # fmt: skip
     assert (done.returncode, alone.returncode) == (1, 1), done.stderr  # some could not be judged
     assert "judged now" in done.stderr, done.stderr
     rows = index(tmp_path / "out")
     assert by_path(table(tmp_path / "out")) == by_path({key: row[key] for key in ray_engine.COLUMNS} for row in rows)
-    assert by_path(row for row in rows if "://" not in row["path"]) == by_path(index(tmp_path / "alone"))
-    assert [row["verdict"] for row in by_path(rows) if "://" in row["path"]] == ["real", "ai", "error"]
+    assert by_path(row for row in rows if not lies_in(store, row)) == by_path(index(tmp_path / "alone"))
+    assert [row["verdict"] for row in by_path(rows) if lies_in(store, row)] == ["real", "ai", "error"]
     lines, alone_lines = (by_path(map(json.loads, each.stdout.splitlines())) for each in (done, alone))
-    assert [line for line in lines if "://" not in line["path"]] == alone_lines
+    assert [line for line in lines if not lies_in(store, line)] == alone_lines
     (poison,) = (row for row in rows if row["path"].endswith("poison.png"))
     assert "3 workers died" in poison["why"]
     assert not list((tmp_path / "out").glob(".*"))
