@@ -72,7 +72,7 @@ CLAIMS = (
     Claim(TOOL_TAGS, GENERATORS, "a generator that gives its name"),
     Claim(COMMENTS, r"\bSteps: \d+, .{0,99}(Sampler|CFG scale): |sui_image_params", "Stable Diffusion web UI, SwarmUI"),
     Claim(
-        rf"EXIF (Make|Model)|\w+ workflow|{COMMENTS}",
+        rf"EXIF (Make|Model)|\w+ (workflow|prompt)|{COMMENTS}",
         r"^(prompt|workflow): ?\{|\"class_type\"|\"last_node_id\"|^\{.{0,2000}\"nodes\" ?: ?\[ ?(\{|\])",
         "ComfyUI: its graph as JSON, in PNG, WebP or video",
     ),
@@ -90,7 +90,7 @@ CLAIMS = (
     Claim(
         rf"{COMMENTS}|\w+ (caption|credit|title)",
         r"(?<!not )(?<!no )(?<!non-)\bAI[- ]generated\b|\b(made|created|generated) (with|by|using) "
-        r"((an )?AI\b|artificial intelligence|Google AI|midjourney|dall|stable diffusion|adobe firefly|sora\b|chatgpt)",
+        rf"((an )?AI\b|artificial intelligence|Google AI|adobe firefly|{GENERATORS})",
         "a sentence, such as the credit line that Google writes",
     ),
 )

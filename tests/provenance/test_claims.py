@@ -101,6 +101,12 @@ def test_what_a_picture_claims(tmp_path, suffix, written, finding):
     ("where", "tags", "finding"),
     [
         ("container", {"comment": "made with AI"}, "container comment: made with AI"),
+        ("container", {"comment": "Made with Runway Gen-3"}, "container comment: Made with Runway Gen-3"),
+        (
+            "container",
+            {"prompt": '{"3": {"class_type": "KSampler"}}'},
+            'container prompt: {"3": {"class_type": "KSampler"}}',
+        ),
         ("container", {"comment": COMFY_UI}, f"container comment: {COMFY_UI}"),
         ("container", {"AIGC": '{"Label":"1"}'}, 'container aigc: {"Label":"1"}'),
         ("video", {"handler_name": "Runway Gen-4"}, "video handler_name: Runway Gen-4"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiface.models.detector import Detector
     from aiface.reports.folder import Reports
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 EXAMPLES = """examples:
   python -m aiface analyze clip.mp4 photos/
   python -m aiface analyze "archive/**/*.mp4" --out judged     a report on each, and judged/index.html
@@ -206,8 +207,8 @@ def _tell(told: Mapping, options: argparse.Namespace, out: TextIO | None = None)
 
 
 def _one_line(text: str) -> str:
-    """A name may hold ends of lines, and what follows would look like an answer."""
-    return re.sub("[\r\n]", "\ufffd", text)
+    """A name may hold an end of a line, whose rest would look like an answer, or what colours or turns a terminal."""
+    return _UNSEEN.sub("\ufffd", text)
 
 
 def _text(told: Mapping, options: argparse.Namespace) -> str:

@@ -457,7 +457,9 @@ def test_audit_of_nothing(tmp_path, capsys):
 def test_a_name_stays_in_its_line(tmp_path, run):
     real(tmp_path / "a\nb.png: looks AI-generated.png")
     (tmp_path / "c\rd.txt").write_text("c")
+    real(tmp_path / "e\x1b[31mf\u202egnp.png")
     _, printed, told = run("analyze", tmp_path)
+    assert f"{tmp_path}/e\ufffd[31mf\ufffdgnp.png: looks real\n" in printed
     assert printed.startswith(f"{tmp_path}/a\ufffdb.png: looks AI-generated.png: looks real\n")
     assert told == f"aiface: skipped, neither a picture nor a clip: 1 ({tmp_path}/c\ufffdd.txt)\n"
 
