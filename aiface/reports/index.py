@@ -31,7 +31,8 @@ th button::after { content: " \\2195"; color: #767676 } [aria-sort=ascending] bu
 [aria-sort=descending] button::after { content: " \\2193" }
 .filters:not([hidden]) { display: flex; flex-wrap: wrap; gap: .6rem 1rem; align-items: end; margin: 1rem 0 }
 .filters label { display: grid; font-size: .85rem; color: #555 } .status { margin: .5rem 0 }
-.filters :is(input, select, button) { font: inherit; color: #222; padding: .3rem .4rem; max-width: 100% }
+.filters :is(input, select, button) { font: inherit; color: #222; padding: .3rem .4rem; max-width: 100%; height: 2.1rem;
+  box-sizing: border-box }
 :focus-visible { outline: 3px solid #2b5fd9; outline-offset: 2px }
 .error, .skipped { color: #555 } .ai { font-weight: 600 }
 @media (max-width: 40rem) {
