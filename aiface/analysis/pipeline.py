@@ -36,8 +36,6 @@ from aiface.video.writer import VideoWriter
 
 IMAGES_AT_ONCE = 32  # images of a folder scored in one go
 TURNED = "no face was found in the picture as it lies, but one after turning it by {} degrees clockwise"
-
-
 FETCHED = "the server gives files from their start alone, so the clip was fetched whole before it was judged"
 
 OnSample = Callable[[Frame, Looks, Session], None]

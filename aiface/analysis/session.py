@@ -1,9 +1,6 @@
 """Follow people through frames and judge them: the one loop under files, cameras and notebooks."""
 
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 
@@ -13,6 +10,7 @@ from aiface.analysis.best_looks import BEST_LOOKS, BestLooks, quality
 from aiface.analysis.look import Look, glimpse, look_at
 from aiface.analysis.person import Person, Trail
 from aiface.analysis.steady_verdict import SteadyVerdicts
+from aiface.analysis.stopwatch import Stopwatch
 from aiface.analysis.verdict import Verdict, ai_spans, judge_person
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import Face, Finder, shrunk
@@ -26,38 +24,6 @@ GALLERIES = 32  # people of whom crops are kept: a film has thousands
 PEOPLE = 10_000  # who are remembered at all: before a camera that never stops there are more
 
 Looks = list[tuple[Person, Look]]
-
-
-class Stopwatch:
-    """Adds up seconds by stage, of the wall's clock or of another."""
-
-    clock = staticmethod(time.perf_counter)
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time a `with` block as part of `stage`."""
-        start = self.clock()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += self.clock() - start
-
-    def timed(self, stage: str, items: Iterable) -> Iterator:
-        """Pass `items` on, timing how long each takes to come."""
-        items = iter(items)
-        while True:
-            with self(stage):
-                item = next(items, None)
-            if item is None:
-                return
-            yield item
-
-    def table(self, frames: int) -> dict[str, float]:
-        """Milliseconds for each of so many frames, by stage."""
-        return {stage: 1000 * seconds / frames for stage, seconds in self.seconds.items()} if frames else {}
 
 
 class Session:

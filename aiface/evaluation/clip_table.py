@@ -14,17 +14,7 @@ Row = Mapping[str, str | None]
 FILES = ("file", "filename", "file_name", "filepath", "file_path", "path", "clip", "video", "name")
 LABELS = ("label", "labels", "class", "target", "truth")  # of 0 and 1, 1 is AI
 IS_AI, IS_REAL = ("fake", "is_fake", "ai", "is_ai", "generated", "is_generated"), ("real", "is_real")
-YES = {
-    "1",
-    "1.0",
-    "true",
-    "yes",
-    "wahr",
-    "vrai",
-    "vero",
-    "verdadero",
-    "verdadeiro",
-}
+YES = {"1", "1.0", "true", "yes", "wahr", "vrai", "vero", "verdadero", "verdadeiro"}
 NO = {"0", "0.0", "false", "no", "falsch", "faux", "falso"}
 
 

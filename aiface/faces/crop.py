@@ -16,10 +16,8 @@ CROP_SIZE = 256  # pixels; the side of a picture in the 140k set, which so passe
 CROP_VERSION = "ffhq-quad-256-1"
 EYES = slice(104, 150), (slice(70, 128), slice(128, 186))  # of a crop: rows from brows to nose, columns to each temple
 BELOW = slice(150, 205), slice(80, 176)  # nose, cheeks and mouth
-MIDDLE = slice(96, 200), slice(72, 184)
-BAND = np.ones(
-    (12, 96), np.uint8
-)  # as wide a piece of it; of 17,284 pictures of faces one, all dark, has one without grain
+MIDDLE = slice(96, 200), slice(72, 184)  # from the eyes to the chin
+BAND = np.ones((12, 96), np.uint8)  # a piece of that; without grain in one of 17,284 pictures of faces, all dark
 FLAT = 2  # grey levels: what a pixel's neighbours differ by at most where there is no grain
 NOISY = 28  # times the detail of nose and mouth; of 4,321 faces one has over 5 times as much
 DETAIL = 0.1  # grey levels: what is so smooth everywhere tells nothing

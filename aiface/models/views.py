@@ -15,7 +15,7 @@ def encoded_again(image: np.ndarray) -> np.ndarray:
 VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as it is": lambda image: image,
     "mirrored": lambda image: image[:, ::-1],
-    "re-encoded": lambda image: encoded_again(image),
+    "re-encoded": encoded_again,
 }
 
 

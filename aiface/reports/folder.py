@@ -224,7 +224,7 @@ def _row(found: Mapping, warnings: Sequence[str], path: Path | None, page: bool 
 def counted(rows: Rows, before: int) -> str:
     """How many inputs there were, in words, each counted once; the first ones were there `before` one was judged."""
     counts, others = rows.counts, {"error": "could not be judged", SKIPPED: "skipped"}
-    known = sum(row["verdict"] not in others for row in islice(rows, before))
+    known = sum(verdict not in others for verdict in islice(rows.verdicts(), before))
     now = len(rows) - known - sum(counts[kind] for kind in others)
     return ", ".join(
         (f"{now} judged now", f"{known} known before",

@@ -104,6 +104,14 @@ class Rows:
     def __iter__(self) -> Iterator[dict]:
         return map(self._at, range(len(self)))
 
+    def verdicts(self) -> Iterator[str]:
+        """The rows' verdicts, which takes no look at the disk."""
+        return (ORDER[kind] for kind in self._kinds)
+
+    def of(self, verdict: str) -> Iterator[dict]:
+        """The rows of a verdict."""
+        return (self._at(place) for place, found in enumerate(self.verdicts()) if found == verdict)
+
     def worst_first(self) -> Iterator[dict]:
         """The rows by verdict, then by score, then by name."""
         kinds, scores = np.array(self._kinds), -np.array(self._scores)

@@ -14,11 +14,11 @@ from aiface.io.files import atomic_path
 from aiface.io.media_kinds import OPTIONS
 from aiface.video.frames import VideoSource, sample, seconds_of
 from aiface.video.opening import open_video
-from aiface.video.remux import PIXELS, remux
+from aiface.video.remux import PIXELS, VIDEO, remux
 from aiface.video.writer import VideoWriter
 
 ENDINGS = (".mp4", ".webm")
-PLAYED = {"mp4": {"h264", "vp9", "av1"}, "webm": {"vp8", "vp9", "av1"}}  # by Chromium, Firefox and Safari
+PLAYED = {"mp4": VIDEO, "webm": {"vp8", "vp9", "av1"}}  # by Chromium, Firefox and Safari
 WEBM = b"webm"  # in the head of such a file
 LATE = 0.1  # seconds: what starts later has times of its own in a browser
 RATE, SIDES = 30.0, (1280, 720)  # frames a second and pixels, longer side first, of a copy made anew

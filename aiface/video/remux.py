@@ -22,7 +22,7 @@ from aiface.io.files import atomic_path
 from aiface.io.media_kinds import OPTIONS
 from aiface.video.frames import seconds_of
 
-VIDEO = {"h264", "vp9", "av1"}  # that MP4 holds and browsers play
+VIDEO = {"h264", "vp9", "av1"}  # that MP4 holds and Chromium, Firefox and Safari play
 PIXELS = {"yuv420p", "yuvj420p"}  # no browser plays H.264 of ten bits everywhere
 SOUND = {"aac", "mp3", "opus"}
 PATIENCE = 30.0  # seconds

@@ -4,8 +4,8 @@ Two MobileNetV2 look at a crop: the detector of 0.1.0, and the one of ImageNet, 
 so knows no generator by heart. Each sees all of it, and its middle enlarged twofold: its first layer passes over three
 pixels of four, and with them over what generators leave in fine detail. Both are read early on
 (`aiface.models.network.read_levels`). What a head is then trained on costs no pass of a network, so that a training on
-folds takes seconds. Each copy of the crops, the first as
-it is, the others degraded as in training, is one array; interrupted, it goes on after the last one.
+folds takes seconds. Each copy of the crops, the first as it is, the others degraded as in training, is one array;
+interrupted, it goes on after the last one.
 """
 
 import argparse

@@ -26,7 +26,7 @@ import numpy as np
 
 from aiface.analysis.pipeline import IMAGES_AT_ONCE, analyze
 from aiface.analysis.result import Settings
-from aiface.analysis.session import Stopwatch
+from aiface.analysis.stopwatch import Stopwatch
 from aiface.apps.engines import local
 from aiface.evaluation.report import markdown_table
 from aiface.faces.crop import CROP_SIZE, crop_face

@@ -6,7 +6,8 @@ from scene import BETWEEN, BLUE, RED, by_colour, by_side, in_side_light, picture
 from aiface.analysis import session as session_module
 from aiface.analysis.look import TOO_SMALL
 from aiface.analysis.person import GALLERY
-from aiface.analysis.session import GALLERIES, Session, Stopwatch
+from aiface.analysis.session import GALLERIES, Session
+from aiface.analysis.stopwatch import Stopwatch
 from aiface.analysis.verdict import NOT_A_PHOTOGRAPH, TOO_FEW, UNSTABLE
 from aiface.faces.crop import crop_face
 from aiface.faces.finder import shrunk

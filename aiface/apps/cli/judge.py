@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from aiface.models.detector import Detector
     from aiface.reports.folder import Reports
 
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 EXAMPLES = """examples:
   python -m aiface analyze clip.mp4 photos/
   python -m aiface analyze "archive/**/*.mp4" --out judged     a report on each, and judged/index.html
@@ -142,8 +141,8 @@ def _analyze_into(options: argparse.Namespace, detector: "Detector", finder: "Fi
         todo, rows = plan(expand(options.paths), reports, search)
         before, left = len(rows), {str(name) for name in todo}
         _begin(options, out)
-        for row in rows:
-            if row["verdict"] == "error" and row["json"] is None:  # a folder that can't be opened
+        for row in rows.of("error"):
+            if row["json"] is None:  # a folder that can't be opened
                 print(f"aiface: {_one_line(row['why'])}", file=sys.stderr)
         try:
             for answer in tqdm(judge(todo, reports), total=len(todo), unit=" inputs", disable=None):
@@ -207,8 +206,10 @@ def _tell(told: Mapping, options: argparse.Namespace, out: TextIO | None = None)
 
 
 def _one_line(text: str) -> str:
-    """A name may hold an end of a line, whose rest would look like an answer, or what colours or turns a terminal."""
-    return _UNSEEN.sub("\ufffd", text)
+    """As `shown`, in one line: what follows the end of one in a name would look like an answer."""
+    from aiface.io.files import shown
+
+    return re.sub("[\r\n]", "\ufffd", shown(text))
 
 
 def _text(told: Mapping, options: argparse.Namespace) -> str:

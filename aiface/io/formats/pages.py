@@ -7,7 +7,6 @@ from typing import BinaryIO, NamedTuple
 
 MOST = 1000  # pages that are counted
 REDUCED, MASK = 1, 4  # bits of NewSubfileType; TIFF 6.0, page 36
-
 XMP_WITHIN = 1 << 16  # bytes: where a phone's XMP lies in a JPEG
 _MOTION = re.compile(rb"(Camera:MotionPhoto|MicroVideo)(=.1.|>1<)")  # Android's Motion Photo format 1.0, and before
 

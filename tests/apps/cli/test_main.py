@@ -454,6 +454,17 @@ def test_audit_of_nothing(tmp_path, capsys):
     assert "expected pictures in folders real/ and fake/" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_opened_is_named_with_out_too(tmp_path, run, monkeypatch):
+    (tmp_path / "in" / "closed").mkdir(parents=True)
+    real(tmp_path / "in" / "a.png")
+    close_folder(monkeypatch, "closed")
+    for known in (0, 1):
+        code, _, told = run("analyze", tmp_path / "in", "--out", tmp_path / "out")
+        assert code == 1
+        assert told.count(f"aiface: {tmp_path}/in/closed: expected a folder that can be opened, found: ") == 1
+        assert f"aiface: {1 - known} judged now, {known} known before, 1 could not be judged: " in told
+
+
 def test_a_name_stays_in_its_line(tmp_path, run):
     real(tmp_path / "a\nb.png: looks AI-generated.png")
     (tmp_path / "c\rd.txt").write_text("c")
