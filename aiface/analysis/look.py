@@ -25,7 +25,7 @@ class Look:
     time: seconds from the start. score: P(AI), None until somebody asks for it. side: pixels of the source along the
     crop's side. sharpness: of the crop, see `aiface.faces.crop.sharpness`. frontality: as the function has it. crop:
     RGB uint8 `(256, 256, 3)`, None where it is kept no longer. quad: where in the frame that was taken from.
-    sides: logits of the crop and of its mirror image, `(2,)`, once they were scored.
+    sides: logits of the crop and, in stills, of its mirror image, `(1,)` or `(2,)`, once they were scored.
     """
 
     time: float

@@ -29,6 +29,7 @@ from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs, search
 from aiface.io.walk import FILE, cannot_open, what
+from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
 from aiface.video.opening import Frame, open_video, sample
@@ -127,12 +128,15 @@ def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detect
     crops = np.array([crop for *_, crop in found])
     sides = detector.sides(crops)
     scores, art = detector.score_of(sides), detector.is_art(crops).tolist()
-    spreads = [detector.spread(crops[at : at + 1], sides[:, at : at + 1]) for at in range(len(crops))]
-    for (analysis, face, crop), score, spread, drawn in zip(found, scores, spreads, art, strict=True):
+    for at, (analysis, face, crop) in enumerate(found):
         person = Person(len(analysis.people), trail=Trail())
-        person.see(replace(look_at(face, crop, 0.0), score=float(score)))
+        person.see(replace(look_at(face, crop, 0.0), score=float(scores[at])))
+        verdict = judge_person(person.each_look, detector.calibration, moving=False, art=art[at])
+        if verdict.answer != Answer.INCONCLUSIVE:  # whether a score is stable can't make more of that
+            spread = detector.spread(crops[at : at + 1], sides[:, at : at + 1])
+            verdict = judge_person(person.each_look, detector.calibration, moving=False, spread=spread)
         analysis.people.append(person)
-        analysis.verdicts.append(judge_person(person.each_look, detector.calibration, False, spread, drawn))
+        analysis.verdicts.append(verdict)
     for analysis in analyses:
         if analysis.error is None:
             analysis.verdict = judge_input(analysis.verdicts)

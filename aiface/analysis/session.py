@@ -160,9 +160,10 @@ class Session:
         """Score those looks that have no score yet, together."""
         with self.stopwatch("score"):
             if new := [look for look in looks if look.score is None]:
-                sides = self._detector.sides(np.stack([look.crop for look in new if look.crop is not None]))
-                for look, both, score in zip(new, sides.T, self._detector.score_of(sides), strict=True):
-                    look.sides, look.score = both, float(score)
+                crops = np.stack([look.crop for look in new if look.crop is not None])
+                sides = self._detector.sides(crops, both=not self.moving)
+                for look, each, score in zip(new, sides.T, self._detector.score_of(sides), strict=True):
+                    look.sides, look.score = each, float(score)
 
     def judge(self, person: Person) -> Verdict:
         """The person's verdict on what was seen so far, without a look at how stable its scores are."""

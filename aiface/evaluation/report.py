@@ -162,7 +162,8 @@ def model_card(card: Mapping, result: Mapping) -> str:
 **What it is for.** Research, and a first look at a picture or clip together with other evidence. A verdict is not
 proof. Not for identifying or surveilling people, nor for decisions about a person without a human who weighs it.
 
-**How it decides.** A face's logit is the mean of its own and its mirror image's. {_limits(calibration)}
+**How it decides.** A still's logit is the mean of its own and its mirror image's; of a clip there are several looks,
+each scored as it is. {_limits(calibration)}
 {"Both come from sources that were left out of training" if unseen else "Both come from validation faces"}, with 95 %
 confidence: at most so many of the real faces lie above, at most {MISS_RATE:.0%} of each set's AI faces below. Between
 the two it says inconclusive, and also where P(AI) moves by more than

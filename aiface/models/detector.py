@@ -65,16 +65,18 @@ class Detector:
         """Uncalibrated logits, float32 `(n,)`, of uint8 crops `(n, 256, 256, 3)`, seen from `views.both_sides`."""
         return views.mean_of(self.sides(crops))
 
-    def sides(self, crops: np.ndarray) -> np.ndarray:
-        """Those of each side, float32 `(2, n)`: of the crops, and of their mirror images."""
-        return views.each_side(self.runtime, crops) if len(crops) else np.zeros((2, 0), np.float32)
+    def sides(self, crops: np.ndarray, both: bool = True) -> np.ndarray:
+        """Those of each side, float32 `(2, n)`: of the crops, and of their mirror images; or of the crops alone."""
+        if not len(crops):
+            return np.zeros((1 + both, 0), np.float32)
+        return views.each_side(self.runtime, crops) if both else self.runtime(crops)[None]
 
     def score(self, crops: np.ndarray) -> np.ndarray:
         """Calibrated P(AI), float32 `(n,)`, of uint8 RGB crops `(n, 256, 256, 3)`."""
         return self.score_of(self.sides(crops))
 
     def score_of(self, sides: np.ndarray) -> np.ndarray:
-        """The same of logits that `sides` gave, `(2, n)`."""
+        """The same of logits that `sides` gave, of one side or both."""
         return self.calibration.probability(views.mean_of(sides))
 
     def measure(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,8 +88,10 @@ class Detector:
     def spread(self, crops: np.ndarray, sides: np.ndarray) -> float:
         """The median spread of faces, as near as it takes to tell whether it is stable: most of them need no pass.
 
-        crops: at least one, `(n, 256, 256, 3)`. sides: their logits as `sides` gave them, `(2, n)`.
+        crops: at least one, `(n, 256, 256, 3)`. sides: their logits as `sides` gave them, of one side or both.
         """
+        if len(sides) == 1:
+            sides = np.concatenate((sides, self.runtime(views.mirrored(crops))[None]))
         scores = self.score_of(sides)
         known = views.spread(scores, self.calibration.probability(sides))
 

@@ -1,4 +1,4 @@
-"""A face is scored from both sides; and how far that score moves when nothing that tells real from AI has changed."""
+"""A still is scored from both sides; and how far that score moves when nothing that tells real from AI has changed."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -35,13 +35,17 @@ def both_sides(logits: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) ->
 
 def each_side(logits: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> np.ndarray:
     """Logits of faces and of their mirror images, `(2, n)`."""
-    return logits(np.concatenate((crops, crops[:, :, ::-1]))).reshape(2, -1)
+    return logits(np.concatenate((crops, mirrored(crops)))).reshape(2, -1)
+
+
+def mirrored(crops: np.ndarray) -> np.ndarray:
+    """Crops `(n, h, w, c)` seen from the other side."""
+    return np.ascontiguousarray(crops[:, :, ::-1])
 
 
 def mean_of(sides: np.ndarray) -> np.ndarray:
-    """Logits of faces from both sides, `(n,)`, of those of `each_side`."""
-    one, other = sides
-    return (one + other) / 2
+    """Logits of faces, `(n,)`, of those of their sides, `(k, n)`."""
+    return np.mean(sides, axis=0)
 
 
 def measured(

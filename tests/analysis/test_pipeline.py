@@ -9,7 +9,7 @@ import scene
 from animations import FORMS, animation
 from clips import FakeCamera, noise, seconds, text, write_clip
 from PIL import Image
-from scene import BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, picture
+from scene import BETWEEN, BLUE, HEIGHT, RED, WIDTH, by_colour, by_side, in_side_light, picture
 from web import serving
 
 from aiface.analysis import pipeline
@@ -259,6 +259,34 @@ def test_one_unstable_still_among_others(tmp_path):
         Answer.REAL,
     ]
     assert [analysis.verdict.reasons for analysis in found] == [(), (NO_FACE,), (UNSTABLE,), ()]
+
+
+def in_passes(judge):
+    """What `judge` gives of a detector of colours, and how many crops its network was shown."""
+    shown = []
+    detector = scene.detector(lambda crops: (shown.append(len(crops)), by_colour(crops))[1])
+    return judge(detector), sum(shown)
+
+
+@pytest.mark.parametrize(
+    ("colour", "answer", "passes"), [(RED, "ai", 3), (BLUE, "real", 3), (BETWEEN, "inconclusive", 2)]
+)
+def test_a_still_is_seen_from_both_sides_and_saved_anew_where_that_can_matter(tmp_path, colour, answer, passes):
+    path = save(tmp_path / "one.png", (60, 50, 100, colour))
+    (found,), shown = in_passes(lambda detector: list(analyze_images([path], scene.Finder(), detector)))
+    assert (found.verdict.answer, shown) == (answer, passes)
+
+
+@pytest.mark.parametrize(
+    ("colour", "answer", "more"), [(RED, "ai", 16), (BLUE, "real", 16), (BETWEEN, "inconclusive", 0)]
+)
+def test_looks_in_a_clip_are_seen_from_one_side_but_for_those_that_tell_whether_it_is_stable(
+    tmp_path, colour, answer, more
+):
+    path = clip(tmp_path / "one.mp4", lambda index: picture((60, 50, 100, colour)))
+    found, shown = in_passes(lambda detector: analyze_video(path, scene.Finder(), detector))
+    assert found.verdict.answer == answer
+    assert found.verdict.faces <= shown <= found.verdict.faces + more  # of the gallery's 8 at most two further views
 
 
 def test_an_interrupt_before_anything_was_judged(couple_clip):

@@ -285,9 +285,9 @@ class Counting:
         self._real, self.scored = scene.detector(logits), []
         self.calibration = self._real.calibration
 
-    def sides(self, crops):
+    def sides(self, crops, both=True):
         self.scored.append(len(crops))
-        return self._real.sides(crops)
+        return self._real.sides(crops, both)
 
     def score_of(self, sides):
         return self._real.score_of(sides)

@@ -247,10 +247,10 @@ def slow_detector(pause):
     real = scene.detector()
     looks = []
 
-    def sides(crops):
+    def sides(crops, both=True):
         looks.append(time.monotonic())
         time.sleep(pause)
-        return real.sides(crops)
+        return real.sides(crops, both)
 
     return SimpleNamespace(sides=sides, score_of=real.score_of, calibration=real.calibration, looks=looks)
 

@@ -41,10 +41,10 @@ def test_pictures_come_no_faster_than_they_can_be_seen(updates, monkeypatch, loo
     detector, scored = scene.detector(), []
     sides = detector.sides
 
-    def slow(crops):
+    def slow(crops, both=True):
         now[0] += work
         scored.append(len(crops))
-        return sides(crops)
+        return sides(crops, both)
 
     monkeypatch.setattr(detector, "sides", slow)
     session = Session(scene.Finder(), detector)
