@@ -80,18 +80,24 @@ def summary_table(measured: Mapping) -> str:
 
 
 # Names of sets in words
-NEVER_SEEN = {"modern": "pictures: other generators, other cameras", "talking": "talking heads in clips, by frame"}
+NEVER_SEEN = {
+    "modern": "pictures: other generators, other cameras",
+    "talking": "clips: other talking heads, other cameras",
+}
 
 
 def unseen_table(unseen: Mapping[str, Mapping]) -> str:
     """What to expect of what the detector never saw, as a Markdown table.
 
-    unseen: a card's `metrics.unseen`, by set, with shares of left-out faces as `make unseen` measures them.
+    unseen: a card's `metrics.unseen`, by set, with shares of left-out faces, or of clips where these are judged as
+    wholes, as `make unseen` measures them.
     """
     head = "| never seen in training | AUC | AI faces: called AI | called real | real faces: called real | called AI |"
     keys = ("fakes called AI", "fakes called real", "reals called real", "reals called AI")
     rows = [
-        f"| {NEVER_SEEN.get(name, name)} | {row['auc']:.2f} | " + " | ".join(f"{row[key]:.1%}" for key in keys) + " |"
+        f"| {NEVER_SEEN.get(name, name)} | {row.get('clips', row['auc']):.2f} | "
+        + " | ".join(f"{row[key]:.1%}" for key in keys)
+        + " |"
         for name, row in unseen.items()
         if {"auc", *keys} <= set(row)  # not the sets that training saw, nor all together
     ]

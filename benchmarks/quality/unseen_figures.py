@@ -2,9 +2,11 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import nct, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -14,18 +16,21 @@ from aiface.io.files import write_text
 from aiface.labels import AI, REAL, Answer
 from aiface.models.calibration import (
     AI_RATE,
+    CONFIDENCE,
     FALSE_POSITIVE_RATES,
+    MISS_RATE,
     Calibration,
     expit,
-    real_until,
     threshold_at,
 )
 from aiface.paths import ROOT
 from benchmarks.quality.unseen import SETS, Scores, read
 
 LEAST = 8  # pictures of a source that is named the worst, or counts in the mean over sources
+LEAST_CLIPS = 30  # of a class, for limits of their own
 LEAST_SLOPE = 1e-3
 MOVING = ("talking",)  # sets of frames; the others hold pictures
+RESAMPLES = 1000
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -34,6 +39,11 @@ def auc(real: np.ndarray, fake: np.ndarray) -> float:
     if not len(real) or not len(fake):
         return float("nan")
     return float(roc_auc_score(np.r_[np.zeros(len(real)), np.ones(len(fake))], np.r_[real, fake]))
+
+
+def joined(folds: Sequence[Scores]) -> Scores:
+    """All folds' rows."""
+    return Scores(*(np.concatenate(columns) for columns in zip(*(vars(s).values() for s in folds), strict=True)))
 
 
 def by_clip(scores: Scores) -> Scores:
@@ -58,42 +68,78 @@ def source_aucs(folds: Sequence[Scores]) -> dict[str, float]:
 def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
     """How to read logits, and what to add to them first, from left-out scores.
 
-    Each class and each set weigh the same. "Real" is below what at most a tenth of any set's fakes lie under, "AI"
-    from where on at most 1 % of reals lie, both with 95 % confidence (`aiface.models.calibration`). Pictures have
-    thresholds of their own; frames of clips, too few and too much alike, share those of all.
+    Each class and each set weigh the same. "Real" is below what at most a tenth of fakes lie under (`missed_until`),
+    "AI" from where on at most 1 % of reals lie, both with 95 % confidence. Clips, judged by the mean of their looks,
+    have limits of their own where there are enough.
     """
-    logits, label, of_set, source = (
-        np.concatenate([getattr(s, n) for s in folds]) for n in ("logits", "label", "set", "source")
-    )
-    kinds = np.char.add(of_set, label.astype(str))
+    scores = joined(folds)
+    kinds = np.char.add(scores.set, scores.label.astype(str))
     _, inverse, counts = np.unique(kinds, return_inverse=True, return_counts=True)
-    model = LogisticRegression(C=1e6).fit(logits[:, None], label, sample_weight=1 / counts[inverse])
+    model = LogisticRegression(C=1e6).fit(scores.logits[:, None], scores.label, sample_weight=1 / counts[inverse])
     slope = max(float(model.coef_[0, 0]), LEAST_SLOPE)  # logits that run the wrong way tell nothing
-    shift = float(model.intercept_[0])
-    p = expit((logits + shift / slope) * slope).astype(np.float32)
-    still = ~np.isin(of_set, MOVING)
-    stills = _limits(p[still], label[still], of_set[still], source[still]) if not still.all() and still.any() else None
-    limits = _limits(p, label, of_set, source)
-    return Calibration(1 / slope, **limits, unstable_above=1.0, stills=stills), shift / slope
+    by = float(model.intercept_[0]) / slope
+    scores = replace(scores, logits=(scores.logits + by) * slope)
+    moving = np.isin(scores.set, MOVING)
+    clips = by_clip(scores.where(moving))
+    limits = _limits(scores)
+    if moving.all() or not moving.any():
+        return Calibration(1 / slope, **limits, unstable_above=1.0), by
+    if min(np.bincount(clips.label, minlength=2)) >= LEAST_CLIPS:
+        limits |= _bounds(clips)
+    return Calibration(1 / slope, **limits, unstable_above=1.0, stills=_limits(scores.where(~moving))), by
 
 
-def _limits(p: np.ndarray, label: np.ndarray, of_set: np.ndarray, source: np.ndarray) -> dict:
-    thresholds = {str(rate): threshold_at(p[label == REAL], rate) for rate in FALSE_POSITIVE_RATES}
-    below = min(real_until(p[label == AI], of_set[label == AI]), thresholds[str(AI_RATE)])
-    return {"thresholds": thresholds, "real_below": below, "ratios": fit_ratios(p, label, source)}
+def _limits(scores: Scores) -> dict:
+    p, ai = expit(scores.logits).astype(np.float32), scores.label == AI
+    thresholds = {str(rate): threshold_at(p[~ai], rate) for rate in FALSE_POSITIVE_RATES}
+    below = min(missed_until(p[ai], scores.source[ai]), thresholds[str(AI_RATE)])
+    return {"thresholds": thresholds, "real_below": below, "ratios": fit_ratios(p, scores.label, scores.source)}
+
+
+def missed_until(ai_scores: np.ndarray, source: np.ndarray) -> float:
+    """The score below which at most MISS_RATE of AI faces lie, with 95 % confidence in other generators, too.
+
+    The next ones are other sources, not other faces of these: so the confidence comes from resampling sources.
+    """
+    rng = np.random.default_rng(0)
+    parts = [ai_scores[source == name] for name in np.unique(source)]
+    drawn = rng.integers(len(parts), size=(RESAMPLES, len(parts)))
+    limits = [np.quantile(np.concatenate([parts[at] for at in row]), MISS_RATE, method="inverted_cdf") for row in drawn]
+    return float(np.quantile(limits, 1 - CONFIDENCE, method="inverted_cdf"))
+
+
+def _bounds(clips: Scores) -> dict:
+    """Thresholds of clips as tolerance bounds: too few to show by counting that one in a hundred is wrong."""
+    real, fake = (clips.logits[clips.label == label] for label in (REAL, AI))
+    thresholds = {str(rate): float(np.float32(expit(tolerance(real, rate)))) for rate in FALSE_POSITIVE_RATES}
+    below = float(expit(-tolerance(-fake, MISS_RATE)))
+    return {"thresholds": thresholds, "real_below": min(below, thresholds[str(AI_RATE)])}
+
+
+def tolerance(values: np.ndarray, rate: float) -> float:
+    """The bound above which at most a share `rate` of a normal population lies, with 95 % confidence, from a sample.
+
+    A one-sided tolerance bound, by the noncentral t distribution (Hahn and Meeker 1991, "Statistical Intervals").
+    """
+    root = np.sqrt(len(values))
+    factor = nct.ppf(CONFIDENCE, len(values) - 1, norm.isf(rate) * root) / root
+    return float(np.mean(values) + factor * np.std(values, ddof=1))
 
 
 def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, dict[str, float]]:
     """What thresholds fitted on the other folds give on each, counted over the folds: by set, and `unseen` of all.
+
+    Clips are judged as wholes, by the mean of their looks.
 
     `folds`: of each fold, the scores of one or more sets.
     """
     rows: dict[str, list[np.ndarray]] = {}
     for number, sets in enumerate(folds):
         fitted, by = calibrate([s for n, f in enumerate(folds) if n != number for s in f])
-        for scores in sets:
+        for faces in sets:
+            moving = str(faces.set[0]) in MOVING
+            scores, reading = by_clip(faces) if moving else faces, fitted.of(moving)
             p = fitted.probability(scores.logits + by)
-            reading = fitted.of(moving=str(scores.set[0]) in MOVING)
             answers = reading.answers(p)
             ratios = [np.log10(reading.likelihood(score).ratio) for score in p.tolist()]
             told = np.c_[scores.label, answers == Answer.REAL, answers == Answer.AI, p, ratios]
@@ -180,6 +226,8 @@ COLUMNS = (
     ("modern", "macro"), ("modern", "auc"), ("modern", "tpr"), ("modern", "worst"),
     ("talking", "macro"), ("talking", "auc"), ("talking", "clips"), ("talking", "learnt"),
     ("talking", "tpr"), ("talking", "worst"),
+    ("talking", "fakes called real"), ("talking", "fakes called AI"), ("talking", "reals called AI"),
+    ("talking", "decided"),
     ("unseen", "fakes called real"), ("unseen", "fakes called AI"), ("unseen", "reals called AI"),
     ("unseen", "decided"), ("unseen", "ece"), ("unseen", "cllr"),
     ("deepfake", "auc"), ("faces140k", "auc"), ("wild", "auc"),

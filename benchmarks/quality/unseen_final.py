@@ -7,25 +7,17 @@ the folds gave to sources they never saw, since for its own sources the final ne
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from aiface.data.crop_sets import CropSet
 from aiface.data.groups import sets
-from aiface.evaluation.clips import judge_clips, list_clips
-from aiface.evaluation.protocol import set_name
-from aiface.faces.finder import FaceFinder, Mtcnn, load_finder
-from aiface.io.files import write_json
-from aiface.labels import NAMES, REAL, right_answers
-from aiface.models.calibration import AI_RATE, expit, logit, stable_until, threshold_at
-from aiface.models.card import CARD, read_card
-from aiface.models.detector import load_detector
+from aiface.labels import NAMES, right_answers
+from aiface.models.calibration import stable_until
+from aiface.models.card import read_card
 from benchmarks.quality.unseen import SETS, START, TRIALS, Scores, blend, length_of, plain, read, thin
-from benchmarks.quality.unseen_figures import MOVING, by_clip, calibrate, figures
-
-MARGIN = 0.25  # in logits of P(AI): three times as much as the other finder moves the highest real clip
+from benchmarks.quality.unseen_figures import calibrate, figures
 
 
 def of_all_sources(crops: CropSet, left_out: Sequence[str]) -> CropSet:
@@ -65,44 +57,19 @@ def summary(crops: CropSet, backbone: str, how: str, start: Mapping) -> str:
     )
 
 
-def careful(folder: Path, folds: Sequence[Scores], by: float, clips: str) -> None:
-    """Raise a bundle's AI threshold for clips beyond each real clip: of those left out by the folds, and of `clips`.
-
-    A hundred clips can't show that one real clip in a hundred is called AI, and each is somebody accused. Found with
-    either finder, and by a MARGIN: who has no YuNet gets other crops, and so other scores.
-    """
-    detector, card = load_detector(folder), read_card(folder)
-    left_out = [by_clip(scores.where(np.isin(scores.set, MOVING))) for scores in folds]
-    real = [detector.calibration.probability(s.logits[s.label == REAL] + by) for s in left_out]
-    reals = [clip for clip in list_clips(clips) if clip.label == REAL]
-    judged = [judge_clips(reals, finder, detector)["rows"] for finder in (load_finder(), FaceFinder(Mtcnn()))]
-    own = [row["score"] for row in chain(*judged) if row["score"] is not None]
-    beyond = float(expit(logit(threshold_at(np.concatenate([*real, own]), AI_RATE)) + MARGIN))
-    limits = card["calibration"]["thresholds"]
-    card["calibration"]["thresholds"] = {
-        rate: max(at, beyond) if float(rate) <= AI_RATE else at for rate, at in limits.items()
-    }
-    card["training"]["thresholds"] = (
-        f"The AI threshold of clips lies beyond each of {sum(map(len, real))} real clips that folds left out, and of "
-        f"{len(reals)} of the set {set_name(clips)}, which is no test of it."
-    )
-    write_json(folder / CARD, card)
-
-
 def ship(
-    network, crops: CropSet, folds: Sequence[Scores], training: Mapping, bundle: Path, clips: str | None = None
+    network, crops: CropSet, folds: Sequence[Scores], training: Mapping, bundle: Path, more: Sequence[Scores] = ()
 ) -> None:
     """Calibrate a network by what folds gave to sources they never saw, measure it on the old test splits, save it.
 
-    It is shifted and rounded on the way. clips: a folder of labelled clips, no real one of which is to be called AI.
+    It is shifted and rounded on the way. more: what else such a network gave to sources that it never saw.
     """
     from aiface.models.bundle import round_to_half, save_bundle
     from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
     from aiface.models.views import both_sides, measured, spread
     from aiface.training.recalibrate import card_figures
 
-    unseen = [scores.where(scores.unseen) for scores in folds]
-    fitted, by = calibrate(unseen)
+    fitted, by = calibrate([scores.where(scores.unseen) for scores in (*folds, *more)])
     shifted(network, by)
     round_to_half(network)
     runtime = OpenVinoRuntime(unpack(convert(network)), "f32")
@@ -115,8 +82,6 @@ def ship(
     logits = np.concatenate([both_sides(runtime, batch) for batch in test.batches()])
     metrics = {"test": card_figures(logits, test, fitted.of(moving=False)), "unseen": figures(folds)}
     save_bundle(network, bundle, fitted, training, metrics)
-    if clips:
-        careful(bundle, unseen, by, clips)
     print(read_card(bundle)["calibration"], metrics, sep="\n")
 
 
@@ -126,7 +91,6 @@ def main() -> None:
     parser.add_argument("crops")
     parser.add_argument("trial", help="a trial whose folds are scored")
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--clips", help="a folder of labelled clips, no real one of which is to be called AI")
     parser.add_argument("--runs", default="runs/unseen", type=Path)
     parser.add_argument("--start", default=str(START))
     parser.add_argument("--size", default=160, type=int)
@@ -147,7 +111,7 @@ def main() -> None:
     how = f"{TRIALS[trial.of or 'plain'].why}, {trial.why} (benchmarks/quality/unseen.py)"
     training = {"summary": summary(crops, config.backbone, how, start), "config": asdict(config), "start": trial.start,
                 "manifest": crops.manifest(), "faces": counts(crops)}  # fmt: skip
-    ship(network, crops, folds, training if config.epochs else start["training"], options.bundle, options.clips)
+    ship(network, crops, folds, training if config.epochs else start["training"], options.bundle)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scene
+from clips import seconds, write_clip
 
+from aiface.analysis.pipeline import analyze_video
 from aiface.data.crop_sets import CropSet, _Row
 from aiface.data.groups import sets
 from aiface.labels import AI, REAL
-from benchmarks.frozen import features, heads
+from benchmarks.frozen import features, final, heads
 from benchmarks.frozen.features import shown
 from benchmarks.frozen.heads import Recipe, fit, load, logits, trained_on, weights_of
-from benchmarks.quality.unseen import deal
+from benchmarks.quality.unseen import Scores, deal
+from benchmarks.quality.unseen_figures import joined
 
 SMALL = Recipe(hidden=4, decay=0.1, draws=4000, epochs=20, networks=3)
 SIZES = {("old", "train", REAL, "a"): 9, ("old", "train", REAL, "b"): 1, ("old", "train", AI, "c"): 20,
@@ -103,3 +107,70 @@ def test_features_stay_in_the_order_of_crops():
     crops = Crops(np.full((1, 1, 3), n, np.uint8) for n in range(37))
     found = features.seen(lambda batch: batch[:, 0, 0, :1].astype(np.float32), crops, 0)
     assert found[:, 0].tolist() == list(range(37))
+
+
+# Real clips at hand
+
+
+def clip_scores(logits, label=REAL):
+    """Clips of two looks each, in which these are the means."""
+    n = len(logits)
+    names = np.repeat([f"{label} {at}" for at in range(n)], 2)
+    found = np.repeat(np.asarray(logits, float), 2) + np.tile([-1.0, 1.0], n)
+    return Scores(np.full(2 * n, "talking"), names, names, np.full(2 * n, label), np.full(2 * n, True), found)
+
+
+def folds():
+    rng = np.random.default_rng(0)
+    clips = joined([clip_scores(rng.normal(0, 1, 40)), clip_scores(rng.normal(6, 1, 40), AI)])
+    return [clips, replace(clips, set=np.full(len(clips.set), "pictures"))]
+
+
+@pytest.mark.parametrize(("logits", "called"), [([0.0, 1.0], []), ([0.0, 4.0], ["0 1"]), ([4.0], ["0 0"])])
+def test_which_of_our_clips_are_called_ai(logits, called):
+    assert final.called_ai(folds(), clip_scores(logits)) == called
+
+
+def test_scores_of_clips_are_of_their_looks():
+    clips = {"a.mp4": np.full((2, 1, 1, 3), 10, np.uint8), "b.mp4": np.full((1, 1, 1, 3), 30, np.uint8)}
+    head = [np.ones((3, 1), np.float32), np.zeros(1, np.float32), np.ones((1, 1), np.float32), np.float32([-1])]
+    found = final.scores_of(clips, lambda crops: crops[:, 0, 0].astype(np.float32), head)
+    assert found.clip.tolist() == ["a.mp4", "a.mp4", "b.mp4"]
+    assert found.logits.tolist() == [29, 29, 89]
+    assert set(found.label.tolist()) == {REAL}
+    assert found.unseen.all()
+    assert final.told(folds(), [found], ["a.mp4"]).endswith(
+        "of 40 real and 40 generated clips that folds left out, and of 2 real ones at hand that no training had seen. "
+        "Called AI there, a.mp4 was learnt from afterwards."
+    )
+    assert final.told(folds(), [], []).endswith("that folds left out.")
+
+
+def test_a_clip_that_was_called_ai_is_learnt_from_as_a_real_source(crops, monkeypatch):
+    monkeypatch.setattr(final, "MOVING", ("new",))
+    copies, weights = [features_of(crops), features_of(crops, 1)], weights_of(crops, crops.splits != "test")
+    clip = np.random.default_rng(0).integers(0, 256, (5, 256, 256, 3), np.uint8)
+    runner = lambda images: images.reshape(len(images), -1)[:, :4].astype(np.float32)  # noqa: E731
+    found, labels, more = final.with_more(copies, crops, weights, [clip[:3], clip[3:]], runner)
+    assert [len(copy) for copy in found] == [len(labels)] * 2 == [len(more)] * 2 == [len(crops) + 5] * 2
+    assert np.array_equal(found[0][-5:], runner(clip))
+    assert not np.array_equal(found[1][-5:], runner(clip))  # degraded
+    assert labels[-5:].tolist() == [REAL] * 5
+    assert more.sum() == pytest.approx(1)
+    like = weights[(sets(crops) == "new") & (crops.labels == REAL)].sum() / 2  # of two sources
+    assert more[-5:-2].sum() / more[0] == pytest.approx(like / weights[0])
+    assert more[-2:].sum() == pytest.approx(more[-5:-2].sum())
+
+
+def test_looks_at_a_clip_are_those_that_its_verdict_rests_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(final, "load_finder", scene.Finder)
+    size = (scene.WIDTH, scene.HEIGHT)
+    path = write_clip(
+        tmp_path / "one.mp4", seconds(30, 0.1), lambda index: scene.picture((60, 50, 100, scene.RED)), size
+    )
+    judged = analyze_video(path, scene.Finder(), scene.detector(scene.by_colour))
+    assert final.looks(path).shape == (judged.verdict.faces, 256, 256, 3)
+    (tmp_path / "clips.csv").write_text("file,label\none.mp4,real\n")
+    assert list(final.real_clips(str(tmp_path))) == ["one.mp4"]
+    (tmp_path / "clips.csv").write_text("file,label\none.mp4,ai\n")
+    assert final.real_clips(str(tmp_path)) == {}

@@ -4,22 +4,30 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bundles import save
+from scipy.stats import norm
 
 from aiface.data.batches import Batches
 from aiface.data.crop_sets import CropSet, _Row
 from aiface.data.groups import pools, sets
 from aiface.errors import DataError
-from aiface.evaluation.clips import Clip
 from aiface.labels import AI, REAL
-from aiface.models.calibration import logit
-from aiface.models.card import read_card
-from aiface.models.detector import load_detector
+from aiface.models.calibration import expit
 from aiface.models.network import build, predict_logits
-from benchmarks.quality import unseen_final
 from benchmarks.quality.unseen import Scores, clip_of, deal, family, fold_crops, thin
-from benchmarks.quality.unseen_figures import auc, by_clip, calibrate, decided, ensemble, figures, source_aucs, table
-from benchmarks.quality.unseen_final import MARGIN, careful, counts, of_all_sources, shifted, summary
+from benchmarks.quality.unseen_figures import (
+    auc,
+    by_clip,
+    calibrate,
+    decided,
+    ensemble,
+    figures,
+    joined,
+    missed_until,
+    source_aucs,
+    table,
+    tolerance,
+)
+from benchmarks.quality.unseen_final import counts, of_all_sources, shifted, summary
 
 
 def rows(name, split, kind, source, n, first=0):
@@ -259,10 +267,9 @@ def test_pictures_get_thresholds_of_their_own_where_clips_are_harder():
     ]
     fitted, _ = calibrate(folds)
     pictures = fitted.of(moving=False)
-    assert pictures.ai_from < fitted.ai_from + 0.2
     assert pictures.real_below > fitted.real_below
     found = decided([folds[:2], folds[2:4], folds[4:]])
-    assert found["new"]["decided"] > 0.8 > 0.3 > found["talking"]["decided"]
+    assert found["new"]["decided"] > 0.8 > 0.6 > found["talking"]["decided"]
 
 
 def test_shifting_adds_to_the_logit():
@@ -288,32 +295,43 @@ def test_the_card_says_what_it_was_made_from(crops):
     assert "sha256 01234567)" in told
 
 
-@pytest.mark.parametrize("own", [0.95, 0.2], ids=["a clip of ours is the highest", "one that was left out is"])
-def test_no_real_clip_at_hand_is_called_ai(tmp_path, monkeypatch, own):
-    """Found with either finder, and with room to spare."""
-    bundle, asked = save(tmp_path / "bundle"), []
-    clips = [Clip(tmp_path / name, name, label) for name, label in (("a.mp4", REAL), ("b.mp4", AI))]
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_a_tolerance_bound_holds_in_nineteen_of_twenty_samples(rate):
+    bounds = [tolerance(noise(seed, 60), rate) for seed in range(400)]
+    beyond = norm.sf(bounds)  # the true share above each
+    assert np.mean(beyond <= rate) == pytest.approx(0.95, abs=0.03)
+    assert tolerance(5 * noise(0, 60) + 7, rate) == pytest.approx(5 * bounds[0] + 7)
 
-    def judged(clips, finder, detector):
-        asked.append((finder, [clip.file for clip in clips]))
-        return {"rows": [{"score": own}, {"score": None}]}
 
-    monkeypatch.setattr(unseen_final, "list_clips", lambda folder: clips)
-    monkeypatch.setattr(unseen_final, "judge_clips", judged)
-    monkeypatch.setattr(unseen_final, "load_finder", lambda: "first")
-    monkeypatch.setattr(unseen_final, "Mtcnn", lambda: "net")
-    monkeypatch.setattr(unseen_final, "FaceFinder", lambda net: "second")
-    before = load_detector(bundle).calibration
-    left_out = float(logit(0.93)) * before.temperature
-    talking = scores(np.array([left_out - 1, left_out]), np.array([9.0, 9.0]), name="talking")
-    stills = scores(np.array([99.0]), np.array([99.0]))  # of which clips say nothing
-    careful(bundle, [talking, stills], 0.0, "street")
-    after = load_detector(bundle).calibration
-    assert asked == [("first", ["a.mp4"]), ("second", ["a.mp4"])]
-    assert logit(after.ai_from) == pytest.approx(logit(max(own, 0.93)) + MARGIN, abs=1e-4)
-    assert after.thresholds["0.05"] == before.thresholds["0.05"]
-    assert after.thresholds["0.001"] >= after.ai_from
-    assert (
-        "each of 2 real clips that folds left out, and of 1 of the set street"
-        in read_card(bundle)["training"]["thresholds"]
-    )
+def test_real_is_said_below_what_other_generators_stay_above():
+    """The more generators differ, the lower: that others of the same kind will be found, faces of one can't show."""
+    rng = np.random.default_rng(0)
+    source = np.repeat(np.arange(30), 20)
+    alike = expit(rng.normal(size=600))
+    apart = expit(rng.normal(size=600) + np.repeat(2 * rng.normal(size=30), 20))
+    assert np.mean(alike < missed_until(alike, source)) == pytest.approx(0.08, abs=0.02)
+    assert np.mean(apart < missed_until(apart, source)) < 0.06
+    assert missed_until(alike, source) == missed_until(alike[::-1], source[::-1])
+
+
+def talking(seed, real, fake, n=60, looks=8):
+    """Clips of several looks: how they lie around their clip's middle says nothing of the next clip."""
+    rng = np.random.default_rng(seed)
+    middles = np.repeat(np.r_[rng.normal(real, 1, n), rng.normal(fake, 1, n)], looks)
+    found = scores(*np.split(middles + rng.normal(0, 2, len(middles)), 2), name="talking")
+    return replace(found, clip=np.repeat([f"{seed} {at}" for at in range(2 * n)], looks))
+
+
+def test_clips_have_limits_of_their_own_as_wholes():
+    folds = [one for s in range(3) for one in (scores(noise(s, 900) - 4, noise(s + 9, 900) + 2), talking(s, 0, 6))]
+    fitted, by = calibrate(folds)
+    clips = by_clip(joined(folds[1::2]))
+    p = fitted.probability(clips.logits + by)
+    assert np.mean(p[clips.label == REAL] >= fitted.ai_from) <= 0.01
+    assert np.mean(p[clips.label == AI] < fitted.real_below) <= 0.1
+    assert np.mean(p[clips.label == AI] >= fitted.ai_from) > 0.9  # of single looks a third would lie below
+    assert fitted.of(moving=False).ai_from < fitted.ai_from
+    found = decided([folds[:2], folds[2:4], folds[4:]])["talking"]
+    assert found["decided"] > 0.85
+    few = calibrate([folds[0], talking(0, 0, 6, n=20)])[0]
+    assert few.ai_from > fitted.ai_from  # as single looks have it
