@@ -106,15 +106,16 @@ def ai_spans(looks: Iterable[Look], calibration: Calibration, first: float, last
     looks: scored looks in the order of time. first, last: when the person was first and last seen, in seconds.
 
     Each usable look is pooled with its neighbours, three in all, as no fewer make a verdict; with fewer than three
-    there are no spans. It stands for the time that is nearer to it than to another. Where the answer to its
-    pooled score is AI that time looks generated, and such times that touch are one span.
+    there are no spans. It stands for the time that is nearer to it than to another. Where its pooled score reaches the
+    AI thresholds of a clip and of a single face that time looks generated, and such times that touch are one span.
     """
     usable = [look for look in looks if look.flaw is None]
     if len(usable) < MIN_FACES:
         return ()
     scores = np.array([look.score for look in usable])
     starts = np.clip(np.arange(len(usable)) - MIN_FACES // 2, 0, len(usable) - MIN_FACES)
-    high = calibration.answers(np.array([pool(scores[at : at + MIN_FACES]) for at in starts])) == Answer.AI
+    limit = max(calibration.of(moving).ai_from for moving in (True, False))
+    high = np.array([pool(scores[at : at + MIN_FACES]) for at in starts]) >= limit
     borders = [first, *((a.time + b.time) / 2 for a, b in pairwise(usable)), last]
     runs = [(found, list(indices)) for found, indices in groupby(range(len(usable)), key=high.__getitem__)]
     return tuple((borders[run[0]], borders[run[-1] + 1]) for found, run in runs if found)

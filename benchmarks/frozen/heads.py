@@ -32,11 +32,11 @@ class Recipe:
     hidden: units of each. decay: scikit-learn's `alpha`. draws: crops that each sees, by their weights, `epochs` times.
     """
 
-    hidden: int = 64
+    hidden: int = 16
     decay: float = 3.0
     draws: int = 30_000
     epochs: int = 24
-    networks: int = 5
+    networks: int = 12
 
 
 def weights_of(crops: CropSet, mask: np.ndarray) -> np.ndarray:

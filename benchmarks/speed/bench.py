@@ -73,8 +73,8 @@ Written by `make bench`. Machine: {result["machine"]}.
 Detector: the one whose network's sha256 is `{result["detector"]}`; the scores below are its own.
 
 Each figure is the median of at least {ROUNDS} turns with its quartiles; what is compared was run in turns, on a
-machine that others use too: ratios hold, single times less so. A face's score takes two passes of the network, one for
-the picture and one for its mirror image; the rows on scoring are about one pass.
+machine that others use too: ratios hold, single times less so. A still's score takes two passes of the network, one for
+the picture and one for its mirror image, a look in a clip one; the rows on scoring are about one pass.
 
 {markdown_table(["measure", "found", "bar", ""], rows)}
 

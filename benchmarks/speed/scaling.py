@@ -33,6 +33,7 @@ from aiface.faces.crop import CROP_SIZE, crop_face
 from aiface.faces.finder import YUNET_FILE, load_finder
 from aiface.io.files import write_json, write_text
 from aiface.io.images import read_image
+from aiface.labels import Answer
 from aiface.models.detector import load_detector
 from aiface.paths import DETECTOR, ROOT, WEIGHTS
 from aiface.reports.folder import MANY as MANY_PAGES
@@ -188,7 +189,8 @@ def of_picture(path: Path, reports: Reports, finder, detector) -> dict[str, floa
         crops = np.array([crop_face(image, face) for face in faces])
     with watch("score"):
         sides = detector.sides(crops)
-        for at in range(len(crops)):
+        answers = detector.calibration.of(moving=False).answers(detector.score_of(sides))
+        for at in np.flatnonzero(answers != Answer.INCONCLUSIVE):
             detector.spread(crops[at : at + 1], sides[:, at : at + 1])
     apart = sum(watch.seconds.values())
     with watch("write"):

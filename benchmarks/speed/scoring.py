@@ -20,7 +20,7 @@ ROUNDS = 25  # turns of scoring one crop
 
 
 def scoring(detector: Detector, backbone: str, int8: Detector | None) -> list[Row]:
-    """One pass over one crop, against `model.predict`; a face's score takes two passes, one for each side."""
+    """One pass over one crop, against `model.predict`; a still's score takes two, one for each side."""
     ours = backbone == detector.card["backbone"]
     network = detector.network if ours else build(backbone)
     packed = convert(network)

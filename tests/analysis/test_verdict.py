@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -201,3 +202,10 @@ def test_spans(seen, expected):
     assert len(found) == len(expected)
     for span, other in zip(found, expected, strict=True):
         assert span == pytest.approx(other)
+
+
+@pytest.mark.parametrize(("of_clips", "of_stills", "spans"), [(0.9, 0.8, 1), (0.96, 0.8, 0), (0.8, 0.96, 0)])
+def test_a_span_reaches_the_thresholds_of_a_clip_and_of_a_face(of_clips, of_stills, spans):
+    stills = {"thresholds": {"0.01": of_stills}}
+    calibration = replace(CALIBRATION, thresholds={"0.01": of_clips}, stills=stills)
+    assert len(ai_spans(seconds(H, H, H), calibration, 0.0, 2.0)) == spans
