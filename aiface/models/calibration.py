@@ -15,6 +15,7 @@ FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
 AI_RATE = 0.01  # the verdict "ai" is given at this false-positive rate
 MISS_RATE = 0.10  # the verdict "real" is given below the score that at most this share of any set's AI faces is under
 CONFIDENCE = 0.95  # that these rates hold for faces like the validation faces, not for those alone
+RESAMPLES = 1000
 STABLE_RATE = 0.95  # of the validation faces that are decided rightly, this share passes for stable
 _ANSWERS = np.array(list(Answer), object)
 
@@ -193,6 +194,18 @@ def real_until(ai_scores: np.ndarray, groups: np.ndarray | None = None) -> float
     return min(float(np.sort(part)[allowed_errors(len(part), MISS_RATE)]) for part in (ai_scores, *enough))
 
 
+def missed_until(ai_scores: np.ndarray, source: np.ndarray) -> float:
+    """As `real_until`, but with 95 % confidence for faces of other generators: from RESAMPLES of the sources.
+
+    ai_scores: `(n,)`. source: the generator of each, `(n,)`.
+    """
+    rng = np.random.default_rng(0)
+    parts = [ai_scores[source == name] for name in np.unique(source)]
+    drawn = rng.integers(len(parts), size=(RESAMPLES, len(parts)))
+    limits = [np.quantile(np.concatenate([parts[at] for at in row]), MISS_RATE, method="inverted_cdf") for row in drawn]
+    return float(np.quantile(limits, 1 - CONFIDENCE, method="inverted_cdf"))
+
+
 def threshold_at(real_scores: np.ndarray, rate: float) -> float:
     """The lowest score above which at most a share `rate` of real faces lies, with 95 % confidence.
 
@@ -204,6 +217,19 @@ def threshold_at(real_scores: np.ndarray, rate: float) -> float:
     """
     descending = np.sort(np.asarray(real_scores, np.float32))[::-1]
     return float(np.nextafter(descending[allowed_errors(len(descending), rate)], np.float32(2)))
+
+
+def tolerance(values: np.ndarray, rate: float) -> float:
+    """The bound above which at most a share `rate` of a normal population lies, with 95 % confidence, from a sample.
+
+    A one-sided tolerance bound, by the noncentral t distribution (Hahn and Meeker 1991, "Statistical Intervals"), where
+    values `(n,)` are too few to count those beyond, as by `threshold_at`.
+    """
+    from scipy.stats import nct, norm
+
+    root = np.sqrt(len(values))
+    factor = nct.ppf(CONFIDENCE, len(values) - 1, norm.isf(rate) * root) / root
+    return float(np.mean(values) + factor * np.std(values, ddof=1))
 
 
 def allowed_errors(n: int, rate: float) -> int:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import nct, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -16,12 +15,13 @@ from aiface.io.files import write_text
 from aiface.labels import AI, REAL, Answer
 from aiface.models.calibration import (
     AI_RATE,
-    CONFIDENCE,
     FALSE_POSITIVE_RATES,
     MISS_RATE,
     Calibration,
     expit,
+    missed_until,
     threshold_at,
+    tolerance,
 )
 from aiface.paths import ROOT
 from benchmarks.quality.unseen import SETS, Scores, read
@@ -30,7 +30,6 @@ LEAST = 8  # pictures of a source that is named the worst, or counts in the mean
 LEAST_CLIPS = 30  # of a class, for limits of their own
 LEAST_SLOPE = 1e-3
 MOVING = ("talking",)  # sets of frames; the others hold pictures
-RESAMPLES = 1000
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -96,34 +95,12 @@ def _limits(scores: Scores) -> dict:
     return {"thresholds": thresholds, "real_below": below, "ratios": fit_ratios(p, scores.label, scores.source)}
 
 
-def missed_until(ai_scores: np.ndarray, source: np.ndarray) -> float:
-    """The score below which at most MISS_RATE of AI faces lie, with 95 % confidence in other generators, too.
-
-    The next ones are other sources, not other faces of these: so the confidence comes from resampling sources.
-    """
-    rng = np.random.default_rng(0)
-    parts = [ai_scores[source == name] for name in np.unique(source)]
-    drawn = rng.integers(len(parts), size=(RESAMPLES, len(parts)))
-    limits = [np.quantile(np.concatenate([parts[at] for at in row]), MISS_RATE, method="inverted_cdf") for row in drawn]
-    return float(np.quantile(limits, 1 - CONFIDENCE, method="inverted_cdf"))
-
-
 def _bounds(clips: Scores) -> dict:
     """Thresholds of clips as tolerance bounds: too few to show by counting that one in a hundred is wrong."""
     real, fake = (clips.logits[clips.label == label] for label in (REAL, AI))
     thresholds = {str(rate): float(np.float32(expit(tolerance(real, rate)))) for rate in FALSE_POSITIVE_RATES}
     below = float(expit(-tolerance(-fake, MISS_RATE)))
     return {"thresholds": thresholds, "real_below": min(below, thresholds[str(AI_RATE)])}
-
-
-def tolerance(values: np.ndarray, rate: float) -> float:
-    """The bound above which at most a share `rate` of a normal population lies, with 95 % confidence, from a sample.
-
-    A one-sided tolerance bound, by the noncentral t distribution (Hahn and Meeker 1991, "Statistical Intervals").
-    """
-    root = np.sqrt(len(values))
-    factor = nct.ppf(CONFIDENCE, len(values) - 1, norm.isf(rate) * root) / root
-    return float(np.mean(values) + factor * np.std(values, ddof=1))
 
 
 def decided(folds: Sequence[Sequence[Scores]]) -> dict[str, dict[str, float]]:

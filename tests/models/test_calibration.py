@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from scipy import special
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from aiface.errors import DataError
 from aiface.labels import AI, REAL, Answer, right_answers
@@ -15,9 +15,11 @@ from aiface.models.calibration import (
     fit,
     fit_temperature,
     logit,
+    missed_until,
     real_until,
     stable_until,
     threshold_at,
+    tolerance,
 )
 
 THRESHOLDS = {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}
@@ -353,3 +355,22 @@ def test_pictures_may_have_thresholds_of_their_own():
     assert Calibration(2.0, THRESHOLDS, 0.1, 0.2).of(moving=False).real_below == 0.1
     with pytest.raises(ValueError, match="real_below <= the AI threshold"):
         Calibration(2.0, THRESHOLDS, 0.1, 0.2, stills=stills | {"real_below": 0.7})
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_a_tolerance_bound_holds_in_nineteen_of_twenty_samples(rate):
+    bounds = [tolerance(np.random.default_rng(seed).normal(size=60), rate) for seed in range(400)]
+    beyond = norm.sf(bounds)  # the true share above each
+    assert np.mean(beyond <= rate) == pytest.approx(0.95, abs=0.03)
+    assert tolerance(5 * np.random.default_rng(0).normal(size=60) + 7, rate) == pytest.approx(5 * bounds[0] + 7)
+
+
+def test_real_is_said_below_what_other_generators_stay_above():
+    """The more generators differ, the lower: that others of the same kind will be found, faces of one can't show."""
+    rng = np.random.default_rng(0)
+    source = np.repeat(np.arange(30), 20)
+    alike = expit(rng.normal(size=600))
+    apart = expit(rng.normal(size=600) + np.repeat(2 * rng.normal(size=30), 20))
+    assert np.mean(alike < missed_until(alike, source)) == pytest.approx(0.08, abs=0.02)
+    assert np.mean(apart < missed_until(apart, source)) < 0.06
+    assert missed_until(alike, source) == missed_until(alike[::-1], source[::-1])

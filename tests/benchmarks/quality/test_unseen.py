@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from aiface.data.batches import Batches
 from aiface.data.crop_sets import CropSet, _Row
 from aiface.data.groups import pools, sets
 from aiface.errors import DataError
 from aiface.labels import AI, REAL
-from aiface.models.calibration import expit
 from aiface.models.network import build, predict_logits
 from benchmarks.quality.unseen import Scores, clip_of, deal, family, fold_crops, thin
 from benchmarks.quality.unseen_figures import (
@@ -22,10 +20,8 @@ from benchmarks.quality.unseen_figures import (
     ensemble,
     figures,
     joined,
-    missed_until,
     source_aucs,
     table,
-    tolerance,
 )
 from benchmarks.quality.unseen_final import counts, of_all_sources, shifted, summary
 
@@ -293,25 +289,6 @@ def test_the_card_says_what_it_was_made_from(crops):
     assert told.startswith("small, trained on the sets new, old: ")
     assert "; by heart. It started from" in told
     assert "sha256 01234567)" in told
-
-
-@pytest.mark.parametrize("rate", [0.01, 0.1])
-def test_a_tolerance_bound_holds_in_nineteen_of_twenty_samples(rate):
-    bounds = [tolerance(noise(seed, 60), rate) for seed in range(400)]
-    beyond = norm.sf(bounds)  # the true share above each
-    assert np.mean(beyond <= rate) == pytest.approx(0.95, abs=0.03)
-    assert tolerance(5 * noise(0, 60) + 7, rate) == pytest.approx(5 * bounds[0] + 7)
-
-
-def test_real_is_said_below_what_other_generators_stay_above():
-    """The more generators differ, the lower: that others of the same kind will be found, faces of one can't show."""
-    rng = np.random.default_rng(0)
-    source = np.repeat(np.arange(30), 20)
-    alike = expit(rng.normal(size=600))
-    apart = expit(rng.normal(size=600) + np.repeat(2 * rng.normal(size=30), 20))
-    assert np.mean(alike < missed_until(alike, source)) == pytest.approx(0.08, abs=0.02)
-    assert np.mean(apart < missed_until(apart, source)) < 0.06
-    assert missed_until(alike, source) == missed_until(alike[::-1], source[::-1])
 
 
 def talking(seed, real, fake, n=60, looks=8):
