@@ -86,19 +86,20 @@ class Detector:
         return scores, views.spread(scores, self.calibration.probability(of_views))
 
     def spread(self, crops: np.ndarray, sides: np.ndarray) -> float:
-        """The median spread of faces, as near as it takes to tell whether it is stable: most of them need no pass.
+        """The median spread of faces, as near as it takes to tell whether it is stable: many of them need no pass.
 
         crops: at least one, `(n, 256, 256, 3)`. sides: their logits as `sides` gave them, of one side or both.
         """
-        if len(sides) == 1:
-            sides = np.concatenate((sides, self.runtime(views.mirrored(crops))[None]))
-        scores = self.score_of(sides)
-        known = views.spread(scores, self.calibration.probability(sides))
+        probability = self.calibration.probability
 
         def whole(face: int) -> float:
-            again = self.calibration.probability(self.runtime(views.encoded_again(crops[face])[None]))
-            return max(known[face], views.spread(scores[face], again))
+            crop, own = crops[face : face + 1], sides[:, face]
+            if len(own) == 1:
+                own = np.append(own, self.runtime(views.mirrored(crop)))
+            again = self.runtime(views.encoded_again(crop[0])[None])
+            return float(views.spread(probability(views.mean_of(own)), probability(np.append(own, again))))
 
+        known = views.spread(self.score_of(sides), probability(sides))
         return views.settled(known, whole, self.calibration.unstable_above)
 
     def is_art(self, crops: Iterable[np.ndarray]) -> np.ndarray:
