@@ -114,8 +114,8 @@ def ai_spans(looks: Iterable[Look], calibration: Calibration, first: float, last
         return ()
     scores = np.array([look.score for look in usable])
     starts = np.clip(np.arange(len(usable)) - MIN_FACES // 2, 0, len(usable) - MIN_FACES)
-    limit = max(calibration.of(moving).ai_from for moving in (True, False))
-    high = np.array([pool(scores[at : at + MIN_FACES]) for at in starts]) >= limit
+    pooled = np.array([pool(scores[at : at + MIN_FACES]) for at in starts])
+    high = np.all([calibration.of(moving).answers(pooled) == Answer.AI for moving in (True, False)], axis=0)
     borders = [first, *((a.time + b.time) / 2 for a, b in pairwise(usable)), last]
     runs = [(found, list(indices)) for found, indices in groupby(range(len(usable)), key=high.__getitem__)]
     return tuple((borders[run[0]], borders[run[-1] + 1]) for found, run in runs if found)

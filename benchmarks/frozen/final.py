@@ -17,7 +17,7 @@ from aiface.data.crop_sets import CropSet
 from aiface.data.groups import sets
 from aiface.evaluation.clips import list_clips
 from aiface.faces.finder import load_finder
-from aiface.labels import AI, REAL
+from aiface.labels import AI, REAL, Answer
 from aiface.models.card import read_card
 from aiface.models.detector import Detector
 from benchmarks.frozen.features import Runner, seeing, shown
@@ -62,7 +62,7 @@ def called_ai(folds: Sequence[Scores], own: Scores) -> list[str]:
     """Which of our own clips lie above the AI threshold, to which they count as the folds' clips do."""
     fitted, by = calibrate([*folds, own])
     clips = by_clip(own)
-    return clips.source[fitted.probability(clips.logits + by) >= fitted.ai_from].tolist()
+    return clips.source[fitted.answers(fitted.probability(clips.logits + by)) == Answer.AI].tolist()
 
 
 def with_more(
