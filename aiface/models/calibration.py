@@ -15,7 +15,7 @@ FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
 AI_RATE = 0.01  # the verdict "ai" is given at this false-positive rate
 MISS_RATE = 0.10  # the verdict "real" is given below the score that at most this share of any set's AI faces is under
 CONFIDENCE = 0.95  # that these rates hold for faces like the validation faces, not for those alone
-RESAMPLES = 1000
+RESAMPLES = 1000  # of the sources that faces come from
 STABLE_RATE = 0.95  # of the validation faces that are decided rightly, this share passes for stable
 _ANSWERS = np.array(list(Answer), object)
 

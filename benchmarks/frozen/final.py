@@ -53,8 +53,7 @@ def scores_of(clips: Mapping[str, np.ndarray], runner: Runner, head: Sequence[np
     """What a head that never saw some real clips makes of them."""
     names = np.repeat(list(clips), [len(crops) for crops in clips.values()])
     found = np.concatenate([logits(runner(crops), head) for crops in clips.values()])
-    same = (np.full(len(names), value) for value in (MOVING[0], REAL, True))
-    of_set, label, unseen = same
+    of_set, label, unseen = (np.full(len(names), value) for value in (MOVING[0], REAL, True))
     return Scores(of_set, names, names, label, unseen, found)
 
 

@@ -78,11 +78,10 @@ def calibrate(folds: Sequence[Scores]) -> tuple[Calibration, float]:
     slope = max(float(model.coef_[0, 0]), LEAST_SLOPE)  # logits that run the wrong way tell nothing
     by = float(model.intercept_[0]) / slope
     scores = replace(scores, logits=(scores.logits + by) * slope)
-    moving = np.isin(scores.set, MOVING)
-    clips = by_clip(scores.where(moving))
-    limits = _limits(scores)
+    moving, limits = np.isin(scores.set, MOVING), _limits(scores)
     if moving.all() or not moving.any():
         return Calibration(1 / slope, **limits, unstable_above=1.0), by
+    clips = by_clip(scores.where(moving))
     if min(np.bincount(clips.label, minlength=2)) >= LEAST_CLIPS:
         limits |= _bounds(clips)
     return Calibration(1 / slope, **limits, unstable_above=1.0, stills=_limits(scores.where(~moving))), by

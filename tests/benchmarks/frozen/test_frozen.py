@@ -150,7 +150,10 @@ def test_a_clip_that_was_called_ai_is_learnt_from_as_a_real_source(crops, monkey
     monkeypatch.setattr(final, "MOVING", ("new",))
     copies, weights = [features_of(crops), features_of(crops, 1)], weights_of(crops, crops.splits != "test")
     clip = np.random.default_rng(0).integers(0, 256, (5, 256, 256, 3), np.uint8)
-    runner = lambda images: images.reshape(len(images), -1)[:, :4].astype(np.float32)  # noqa: E731
+
+    def runner(images):
+        return images.reshape(len(images), -1)[:, :4].astype(np.float32)
+
     found, labels, more = final.with_more(copies, crops, weights, [clip[:3], clip[3:]], runner)
     assert [len(copy) for copy in found] == [len(labels)] * 2 == [len(more)] * 2 == [len(crops) + 5] * 2
     assert np.array_equal(found[0][-5:], runner(clip))
