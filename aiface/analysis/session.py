@@ -172,9 +172,12 @@ class Session:
         return judge_person(looks, self._detector.calibration, self.moving)
 
     def shown(self, seen: Looks) -> list[Verdict | None]:
-        """What to show of the people seen in a frame, by `SteadyVerdicts`: their faces are scored, together."""
-        self.score([look for _, look in seen])
-        return [self._steady(person.id, replace(look, crop=None)) for person, look in seen]
+        """What to show of the people seen in a frame, by `SteadyVerdicts`: faces that it wants are scored, together."""
+        self.score([look for person, look in seen if self._steady.wants(person.id, look.time)])
+        return [
+            self._steady.last(person.id) if look.score is None else self._steady(person.id, replace(look, crop=None))
+            for person, look in seen
+        ]
 
     def conclude(self) -> list[Verdict]:
         """The final verdict on each of `people`: as `judge` has it, if the score is stable too."""

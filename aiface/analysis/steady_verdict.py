@@ -16,6 +16,7 @@ LOOKS = 2 * MIN_FACES  # at least so many, however slowly they come
 MOST = 64  # and at most
 MARGIN = 1.0  # in logits: a pooled score this far beyond a threshold changes the verdict at once
 HOLD = 3.0  # seconds: one that stays beyond it by less does so after this time
+EVERY = 0.3  # seconds from one scored look to the next of who has a verdict: of five a second each second one
 
 
 @dataclass
@@ -52,6 +53,14 @@ class SteadyVerdicts:
         if (shown and shown.answer) == (found and found.answer):
             person.agreed = now
         return shown
+
+    def wants(self, id: int, time: float) -> bool:
+        """Whether a look at this time is worth its score: there is no verdict yet, or the last look was a while ago."""
+        return self.last(id) is None or time - self._watched[id].looks[-1].time >= EVERY - 1e-6
+
+    def last(self, id: int) -> Verdict | None:
+        """What is shown of a person, without another look."""
+        return self._watched[id].shown if id in self._watched else None
 
     def forget(self, id: int) -> None:
         """Let go of a person who won't come again."""

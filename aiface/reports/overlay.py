@@ -22,6 +22,7 @@ from aiface.video.writer import VideoWriter
 
 Mark = tuple[Box, str, Answer]  # where, what to write, and the verdict
 WORDS = {Answer.REAL: "real", Answer.AI: "AI", Answer.INCONCLUSIVE: "inconclusive"}
+LOOKING = "looking..."  # at somebody without a verdict
 ANNOTATED = "annotated.mp4"
 
 
@@ -34,7 +35,7 @@ def label(verdict: Verdict) -> str:
 def live_marks(seen: Looks, session: Session) -> list[Mark]:
     """What to draw while watching: the steady verdict on each person seen, "looking..." until there is one.
 
-    Scores each face seen, so whoever calls it sees to the time that it takes.
+    Scores faces, so whoever calls it sees to the time that it takes.
     """
     return shown_marks(seen, session.shown(seen))
 
@@ -42,7 +43,7 @@ def live_marks(seen: Looks, session: Session) -> list[Mark]:
 def shown_marks(seen: Looks, shown: Sequence[Verdict | None]) -> list[Mark]:
     """The same, with what is `shown` of each person known."""
     pairs = [(look.box, verdict) for (_, look), verdict in zip(seen, shown, strict=True)]
-    return [(box, label(v), v.answer) if v else (box, "looking...", Answer.INCONCLUSIVE) for box, v in pairs]
+    return [(box, label(v), v.answer) if v else (box, LOOKING, Answer.INCONCLUSIVE) for box, v in pairs]
 
 
 def draw(image: np.ndarray, marks: Iterable[Mark], corner: str = "") -> np.ndarray:

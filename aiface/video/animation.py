@@ -11,8 +11,6 @@ from PIL import Image, ImageOps
 from aiface.errors import DataError, VideoError
 from aiface.io.files import number_of
 from aiface.io.images import check_size, open_image
-from aiface.io.media_kinds import is_picture
-from aiface.video.decoding import Clip
 from aiface.video.frames import Picture, VideoSource, ready_made
 
 SHORTEST = 0.01  # seconds: what is to be shown for no longer...
@@ -28,7 +26,7 @@ class Animation(VideoSource):
     A frame that is shown for long is given up to three times.
     """
 
-    def __init__(self, path: str, name: str):
+    def __init__(self, path: str, name: str, rate: float = inf):
         super().__init__(name)
         self._path = Path(path)
 
@@ -49,15 +47,6 @@ class Animation(VideoSource):
             raise VideoError(str(error)) from None
         except Exception as error:  # Pillow's parsers raise whatever they stumble on
             self.warning = f"read {number_of(index, 'frame')}, {at:.1f} s: {error}, so its end is missing"
-
-
-def open_file(path: str, name: str, rate: float = inf) -> VideoSource:
-    """A file's frames: by Pillow if its content is a picture's, else by FFmpeg; arguments as of `Clip`."""
-    try:
-        moves = is_picture(path)
-    except OSError:  # FFmpeg says what is wrong
-        moves = False
-    return Animation(path, name) if moves else Clip(path, name, rate)
 
 
 def _seconds(image: Image.Image) -> float:

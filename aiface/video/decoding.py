@@ -19,6 +19,7 @@ from aiface.video.frames import IMAGE_STEP, Picture, VideoSource, seconds_of
 NETWORK_TIMEOUT = 15.0  # seconds to open a URL, and for each read from it
 CLOSE = 0.1  # seconds between frames, at most, while others are left out
 _PICTURE = re.compile(r"_pipe$|image2")  # FFmpeg's names of formats
+BY_ONE = 1920 * 1088  # pixels up to which one thread decodes: two are an eighth sooner at best, for 10 to 40 % more
 JUMP = 1.0  # seconds: timestamps that go back by more start anew, as in joined clips; less is jitter
 
 
@@ -41,7 +42,10 @@ class Clip(VideoSource):
             raise VideoError(f"{name}: expected a {wanted}, {reason}; {advice}") from None
         self._refuse_pictures()
         self._stream = self._video_stream()
-        self._stream.thread_type = "AUTO"
+        if self._stream.width * self._stream.height <= BY_ONE:
+            self._stream.codec_context.thread_count = 1
+        else:
+            self._stream.thread_type = "AUTO"
         self._claimed = seconds_of(self._stream.duration, self._stream.time_base)
         self.duration = self._claimed or seconds_of(self._container.duration, Fraction(1, av.time_base)) or None
         self.live = remote and not self.duration

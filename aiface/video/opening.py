@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from aiface.errors import DataError, VideoError
 from aiface.io.addresses import local, without_password
 from aiface.io.formats.unread import unread
 from aiface.io.images import read_image
-from aiface.io.media_kinds import SAMPLE, is_still
+from aiface.io.media_kinds import SAMPLE, is_picture, is_still
 from aiface.io.walk import FILE, FOLDER, what
-from aiface.video.animation import open_file
+from aiface.video.animation import Animation
 from aiface.video.camera import Camera
 from aiface.video.decoding import Clip
 from aiface.video.frames import IMAGE_STEP, Frame, Picture, VideoSource, ready_made, sample
@@ -71,8 +72,17 @@ def _choose(
         raise VideoError(f"{path}: expected a video or a folder of images, found neither; check the path")
     if why := _no_clip(path):
         raise VideoError(f"{path}: expected a video, found {why}")
-    opened = IsolatedClip if isolated and os.name == "posix" else open_file  # Windows can't wait for a pipe
+    kind = Animation if _is_picture(path) else Clip
+    opened = partial(IsolatedClip, kind) if isolated and os.name == "posix" else kind  # Windows can't wait for a pipe
     return opened(str(path.resolve()), str(path), rate)  # absolute: FFmpeg takes "a:b.mp4" for a protocol
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file's content is a picture's, so that Pillow reads its frames."""
+    try:
+        return is_picture(path)
+    except OSError:  # FFmpeg says what is wrong
+        return False
 
 
 def _no_clip(path: Path) -> str:

@@ -43,6 +43,17 @@ def noisy(middle, spread, seconds=60):
     return expit(logit(middle) + np.random.default_rng(0).normal(0, spread, seconds * RATE))
 
 
+def test_looks_are_wanted_each_until_there_is_a_verdict_and_then_each_second_one():
+    steady, wanted = SteadyVerdicts(CALIBRATION), []
+    for index in range(10):
+        if steady.wants(0, index / RATE):
+            wanted.append(index)
+            steady(0, look(index, 0.9))
+    assert wanted == [0, 1, 2, 4, 6, 8]
+    assert steady.last(0).answer == Answer.AI
+    assert steady.last(1) is None
+
+
 @pytest.mark.parametrize("threshold", [CALIBRATION.real_below, CALIBRATION.ai_from])
 @pytest.mark.parametrize(
     "series",

@@ -117,7 +117,7 @@ def test_closing_ends_the_process(tmp_path, taken):
 
 def test_the_other_process_ends_with_this_one(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", seconds(200), noise)
-    with sandbox.start("aiface.video.sandboxed", str(path), "clip", "inf") as decoder:
+    with sandbox.start("aiface.video.sandboxed", "Clip", str(path), "clip", "inf") as decoder:
         decoder.stdin.close()
         assert decoder.wait(10) == 1
 

@@ -1,4 +1,7 @@
 import ast
+import os
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from types import SimpleNamespace
 
@@ -87,6 +90,17 @@ def test_steadiness_counts_changes_once_settled(monkeypatch, shown, changes):
     monkeypatch.setattr(clip_speed, "load_finder", lambda weights: None)
     (row,) = clip_speed.steadiness(None, None)
     assert (row.found, row.met) == (str(changes), changes == 0)
+
+
+def test_memory_held_is_that_of_a_process_and_its_children():
+    child = "import sys; held = bytearray(50 << 20); print(flush=True); sys.stdin.read()"
+    own = clip_speed.held_mib(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert 50 < clip_speed.held_mib(process.pid) < 90
+        assert own + 50 < clip_speed.held_mib(os.getpid())
+        process.stdin.close()
+    assert clip_speed.held_mib(process.pid) == 0
 
 
 def test_a_broadcast_doesnt_wait(clip):
