@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from aiface.faces.openvino_import import openvino
+from aiface.faces.openvino_import import compiled, openvino
 
 STRIDES = (8, 16, 32)  # pixels from one place at which a face may be to the next, small faces to large ones
 OVERLAP = 0.3  # IoU over which of two faces the surer stays
@@ -59,7 +59,7 @@ class OpenVinoYuNet:
 
 def _compiled(model: openvino.Model) -> openvino.InferRequest:
     hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
-    return openvino.Core().compile_model(model, "CPU", hints).create_infer_request()
+    return compiled(model, hints).create_infer_request()
 
 
 def of_pictures(path: str | Path) -> "openvino.Model":

@@ -18,7 +18,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from aiface.faces.crop import CROP_SIZE
-from aiface.faces.openvino_import import openvino
+from aiface.faces.openvino_import import compiled, openvino
 from aiface.io.files import atomic_path
 from aiface.io.greetings import greetings_hidden
 
@@ -40,7 +40,7 @@ class OpenVinoRuntime:
     """
 
     def __init__(self, model: openvino.Model, precision: str = "auto"):
-        core, best = openvino.Core(), fastest()
+        best = fastest()
         hints: dict[str, str | int] = {
             "NUM_STREAMS": min(STREAMS, _cores()),
             "INFERENCE_PRECISION_HINT": best if precision == "auto" else "f32",
@@ -49,7 +49,7 @@ class OpenVinoRuntime:
             hints["INFERENCE_NUM_THREADS"] = _cores()
         model.reshape([1, CROP_SIZE, CROP_SIZE, 3])
         self.name = f"OpenVINO {version('openvino')}, {best if precision == 'auto' else precision}"
-        self._queue = openvino.AsyncInferQueue(core.compile_model(model, "CPU", hints), min(STREAMS, _cores()))
+        self._queue = openvino.AsyncInferQueue(compiled(model, hints), min(STREAMS, _cores()))
         self._lock = Lock()
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
