@@ -16,7 +16,7 @@ import openvino.preprocess  # noqa: E402
 __all__ = ["compiled", "openvino"]
 
 
-def compiled(model: openvino.Model, hints: Mapping[str, str | int]) -> openvino.CompiledModel:
+def compiled(model: openvino.Model, hints: Mapping[str, object]) -> openvino.CompiledModel:
     """A network for this machine's CPU, whose threads are bound to no core.
 
     By itself OpenVINO binds each network of one thread to the first core, in every process: all would wait for that.
