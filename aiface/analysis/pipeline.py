@@ -1,42 +1,31 @@
 """Judge an image, a video, a folder or a camera: frames to faces to people to verdicts."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from itertools import groupby, islice
+from itertools import groupby
 from math import inf
 from pathlib import Path
 from shutil import rmtree
 from weakref import finalize
 
-import numpy as np
-
-from aiface.analysis.look import look_at
-from aiface.analysis.person import Person, Trail
-from aiface.analysis.result import Analysis, Settings, finder_name
+from aiface.analysis.result import Analysis, Settings, finder_name, reason
 from aiface.analysis.session import Looks, Session
-from aiface.analysis.verdict import judge_input, judge_person
-from aiface.errors import AifaceError, DataError, ModelError, VideoError
-from aiface.faces.crop import crop_face
+from aiface.analysis.stills import analyze_images
+from aiface.analysis.verdict import judge_input
+from aiface.errors import DataError, VideoError
 from aiface.faces.finder import Finder
-from aiface.faces.stills import find_in_still
 from aiface.io.addresses import fetch, is_web, local
 from aiface.io.animations import is_animated
 from aiface.io.files import check_opens, number_of
-from aiface.io.formats import pages
-from aiface.io.images import read_image
 from aiface.io.media_kinds import VIDEO, is_image, is_picture
 from aiface.io.sources import list_inputs, search
 from aiface.io.walk import FILE, cannot_open, what
-from aiface.labels import Answer
 from aiface.models.detector import Detector
 from aiface.provenance.inspector import kind
 from aiface.video.opening import Frame, open_video, sample
 from aiface.video.writer import VideoWriter
 
-IMAGES_AT_ONCE = 32  # images of a folder scored in one go
-TURNED = "no face was found in the picture as it lies, but one after turning it by {} degrees clockwise"
 FETCHED = "the server gives files from their start alone, so the clip was fetched whole before it was judged"
 
 OnSample = Callable[[Frame, Looks, Session], None]
@@ -104,45 +93,6 @@ def _written(frames: Iterable[Frame], writer: VideoWriter) -> Iterator[Frame]:
         yield frame
 
 
-def analyze_images(paths: Sequence[str | Path], finder: Finder, detector: Detector) -> Iterator[Analysis]:
-    """Judge each face in each image, many images at once; one that can't be read comes back with its `error`."""
-    left = iter(paths)
-    while chunk := list(islice(left, IMAGES_AT_ONCE)):
-        yield from _analyze_chunk(chunk, finder, detector)
-
-
-def _analyze_chunk(paths: Sequence[str | Path], finder: Finder, detector: Detector) -> list[Analysis]:
-    analyses, found = [], []
-    for path in paths:
-        analysis = Analysis(str(path), frames=1, settings={"faces_by": finder_name(finder)})
-        analyses.append(analysis)
-        try:
-            check_opens(path)
-            image = read_image(path)
-            faces, turned = find_in_still(finder, image)
-            found += [(analysis, face, crop_face(image, face)) for face in faces]
-            analysis.warnings += [TURNED.format(turned)] if turned else []
-            analysis.warnings += filter(None, [pages.note(path)])
-        except Exception as error:  # whatever it is, the other images are judged
-            analysis.error = _reason(path, error)
-    crops = np.array([crop for *_, crop in found])
-    sides = detector.sides(crops)
-    scores, art = detector.score_of(sides), detector.is_art(crops).tolist()
-    for at, (analysis, face, crop) in enumerate(found):
-        person = Person(len(analysis.people), trail=Trail())
-        person.see(replace(look_at(face, crop, 0.0), score=float(scores[at])))
-        verdict = judge_person(person.each_look, detector.calibration, moving=False, art=art[at])
-        if verdict.answer != Answer.INCONCLUSIVE:  # whether a score is stable can't make more of that
-            spread = detector.spread(crops[at : at + 1], sides[:, at : at + 1])
-            verdict = judge_person(person.each_look, detector.calibration, moving=False, spread=spread)
-        analysis.people.append(person)
-        analysis.verdicts.append(verdict)
-    for analysis in analyses:
-        if analysis.error is None:
-            analysis.verdict = judge_input(analysis.verdicts)
-    return analyses
-
-
 def analyze(
     paths: Iterable[str | Path], finder: Finder, detector: Detector, settings: Settings = Settings()
 ) -> Iterator[Analysis]:
@@ -150,29 +100,33 @@ def analyze(
 
     One that was `interrupted` is the last.
     """
+    for still, group in groupby(_inputs(paths), key=_is_still):
+        if still:
+            yield from analyze_images((path for path in group if not isinstance(path, Analysis)), finder, detector)
+            continue
+        for found in group:
+            analysis = found if isinstance(found, Analysis) else _analyze_or_say(found, finder, detector, settings)
+            yield analysis
+            if analysis.interrupted:
+                return
+
+
+def _inputs(paths: Iterable[str | Path]) -> Iterator[str | Path | Analysis]:
+    """What files and folders hold, in order, and an analysis of what can't be opened or holds nothing."""
     for path in paths:
         found = search(path)
         yield from (Analysis(str(folder), error=cannot_open(folder, why)) for folder, why in found.unreadable)
         if found.unreadable and not found.inputs:
             continue
         try:
-            inputs = list_inputs(path, found)
+            yield from list_inputs(path, found)
         except DataError as error:
             yield Analysis(str(path), error=str(error))
-            continue
-        for still, group in groupby(inputs, key=_is_still):
-            if still:
-                yield from analyze_images(list(group), finder, detector)
-                continue
-            for video in group:
-                yield (analysis := _analyze_or_say(video, finder, detector, settings))
-                if analysis.interrupted:
-                    return
 
 
-def _is_still(path: str | Path) -> bool:
+def _is_still(path: str | Path | Analysis) -> bool:
     """Whether to read an input as a still: by its content; by its name where that is no picture's nor a clip's."""
-    if "://" in str(path) or what(path) != FILE:
+    if isinstance(path, Analysis) or "://" in str(path) or what(path) != FILE:
         return False
     try:
         return not is_animated(path) if is_picture(path) else is_image(Path(path)) and kind(path) != VIDEO
@@ -211,7 +165,7 @@ def _analyze_or_say(path: str | Path, finder: Finder, detector: Detector, settin
             return found
         return analyze_video(path, finder, detector, settings)
     except Exception as error:  # whatever it is, the other inputs are judged
-        return Analysis(str(path), error=_reason(path, error))
+        return Analysis(str(path), error=reason(path, error))
 
 
 def _judge_address(address: str, finder: Finder, detector: Detector, settings: Settings) -> Analysis | None:
@@ -223,12 +177,3 @@ def _judge_address(address: str, finder: Finder, detector: Detector, settings: S
     found.warnings += [FETCHED] if found.moving else []
     finalize(found, rmtree, copy.parent, ignore_errors=True)
     return found
-
-
-def _reason(path: str | Path, error: Exception) -> str:
-    """Why an input can't be judged. Raises what lies not with the input: a `ModelError`."""
-    if isinstance(error, ModelError):
-        raise error
-    if isinstance(error, AifaceError | OSError):  # OSError: a name too long for the file system
-        return str(error)
-    return f"{path}: judging it failed with {type(error).__name__}: {error}; report this"

@@ -7,6 +7,7 @@ from pathlib import Path
 from aiface.analysis.best_looks import BEST_LOOKS
 from aiface.analysis.person import Person
 from aiface.analysis.verdict import MIN_FACES, Verdict
+from aiface.errors import AifaceError, ModelError
 from aiface.faces.finder import Finder
 from aiface.labels import Answer
 
@@ -127,3 +128,12 @@ def line(report: Mapping) -> dict:
 def finder_name(finder: Finder) -> str:
     """What finds the faces, such as "YuNet": which one it is moves crops, and so scores."""
     return getattr(finder, "name", "a function")
+
+
+def reason(path: str | Path, error: Exception) -> str:
+    """Why an input can't be judged. Raises what lies not with the input: a `ModelError`."""
+    if isinstance(error, ModelError):
+        raise error
+    if isinstance(error, AifaceError | OSError):  # OSError: a name too long for the file system
+        return str(error)
+    return f"{path}: judging it failed with {type(error).__name__}: {error}; report this"

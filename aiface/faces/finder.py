@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from textwrap import shorten
+from threading import Lock
 from typing import Protocol
 
 import cv2
@@ -166,10 +167,14 @@ class Finder(Protocol):
 
 
 class FaceFinder:
-    """Finds faces of any size: `finder(image)` scales for the search only and answers in the image's pixels."""
+    """Finds faces of any size: `finder(image)` scales for the search only and answers in the image's pixels.
+
+    Threads may share one; it searches one image at a time.
+    """
 
     def __init__(self, detector: YuNet | Mtcnn):
         self._detector = detector
+        self._lock = Lock()
         self.name = detector.name
 
     def __call__(self, image: np.ndarray) -> list[Face]:
@@ -185,7 +190,8 @@ class FaceFinder:
 
     def look(self, image: np.ndarray, side: int, border: float = 0.0) -> list[Face]:
         """Faces in an image, shrunk to `side` pixels if it is larger, within a mirrored border of that share."""
-        return _in_image(image, side, border, self._detector.detect)
+        with self._lock:
+            return _in_image(image, side, border, self._detector.detect)
 
     def glance(self, image: np.ndarray) -> list[Face] | None:
         """Faces in a small copy of an image, those in doubt too; None from MTCNN, which is sure at other confidences.
@@ -194,7 +200,8 @@ class FaceFinder:
         """
         if not isinstance(self._detector, YuNet):
             return None
-        return _in_image(image, CLOSE_UP_SIDE, 0.0, partial(self._detector.detect, confidence=DOUBTFUL))
+        with self._lock:
+            return _in_image(image, CLOSE_UP_SIDE, 0.0, partial(self._detector.detect, confidence=DOUBTFUL))
 
 
 def shrunk(image: np.ndarray, side: int = SEARCH_SIDE) -> tuple[np.ndarray, float]:

@@ -24,10 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aiface.analysis.pipeline import IMAGES_AT_ONCE, analyze
+from aiface.analysis.pipeline import analyze
 from aiface.analysis.result import Settings
 from aiface.analysis.stopwatch import Stopwatch
 from aiface.apps.engines import local
+from aiface.apps.engines.ray import PICTURES as OF_A_TASK
 from aiface.evaluation.report import markdown_table
 from aiface.faces.crop import CROP_SIZE, crop_face
 from aiface.faces.finder import YUNET_FILE, load_finder
@@ -374,7 +375,7 @@ def to_markdown(result: Mapping) -> str:
     size = {what: f"{count / 1e6:.2f} MB" for what, count in found["bytes"].items()}
     of_ends = "; ".join(f"{part} {seconds:.0f} s" for part, seconds in found["ends"].items())
     task = found.get("engines", {}).get("task")
-    head = f"{IMAGES_AT_ONCE * each / task:,.0f}" if task else NOT_MEASURED
+    head = f"{OF_A_TASK * each / task:,.0f}" if task else NOT_MEASURED
     each_task = f"{1000 * task:.1f} ms each" if task else NOT_MEASURED
     return f"""# Beyond one machine
 
@@ -429,7 +430,7 @@ inputs. Bytes: {"; ".join(f"{what} {text}" for what, text in size.items())}.
 - **The two ends are one process.** For a million inputs: {of_ends}. With pictures, that is a tenth of the time from
   about {0.1 * each * MILLION / ends:,.0f} cores on. Then: split the archive by folder, a job and an `--out` for each,
   and read their Parquet files together.
-- **The head hands out tasks** of up to {IMAGES_AT_ONCE} pictures or one clip, {each_task}: with pictures,
+- **The head hands out tasks** of up to {OF_A_TASK} pictures or one clip, {each_task}: with pictures,
   enough for about {head} cores. Then: the same split.
 - **The shared folder** gets a file for each input and pages for some (`--pages`; by default, of more than
   {MANY_PAGES} inputs, for those called AI and those whose file says so). From some hundred thousand inputs on, one

@@ -16,7 +16,7 @@ from types import ModuleType
 
 import cv2
 
-from aiface.analysis.pipeline import IMAGES_AT_ONCE, analyze
+from aiface.analysis.pipeline import analyze
 from aiface.analysis.result import Analysis, Settings
 from aiface.errors import AifaceError, ClusterError
 from aiface.faces.finder import FaceFinder, load_finder
@@ -29,6 +29,7 @@ from aiface.reports.folder import Reports
 
 DEATHS = 3  # of workers, over one input, after which it is to blame
 WAITING = 2  # tasks that a worker has at most: the one it is at, and the next
+PICTURES = 32  # of a task at most
 SHARES = 4  # tasks of pictures for each worker at least: who is done early takes another
 PATIENCE = 10.0  # seconds for a cluster's first sign of life
 STORE = 200 << 20  # bytes of Ray's own memory on this machine: only names and rows pass through it
@@ -155,7 +156,7 @@ def _places() -> Iterator[str]:
 def groups(names: Sequence[str], workers: int) -> list[list[str]]:
     """The names as tasks for workers: what may be long alone and first, pictures many at once."""
     stills = [name for name in names if is_image(Path(name))]
-    size = min(IMAGES_AT_ONCE, ceil(len(stills) / (SHARES * workers)) or 1)
+    size = min(PICTURES, ceil(len(stills) / (SHARES * workers)) or 1)
     rest = [[name] for name in names if not is_image(Path(name))]
     return rest + [stills[at : at + size] for at in range(0, len(stills), size)]
 

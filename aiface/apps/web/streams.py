@@ -9,9 +9,10 @@ from threading import Event, Lock
 
 import numpy as np
 
-from aiface.analysis.pipeline import analyze_images, analyze_video
+from aiface.analysis.pipeline import analyze_video
 from aiface.analysis.result import Analysis, Settings
 from aiface.analysis.session import Looks, Session
+from aiface.analysis.stills import analyze_images
 from aiface.apps.throttle import Throttle
 from aiface.apps.web import answer_page
 from aiface.errors import AifaceError, DataError
