@@ -81,7 +81,7 @@ lint: .venv/done
 	shellcheck fetch.sh resizing.sh tests/shell/*.bash tests/shell/*.bats .ci/run
 
 readme: .venv/done
-	cd weights && sha256sum */model.keras > SHA256SUMS
+	cd weights && sha256sum */*.keras > SHA256SUMS
 	$(PY) -m benchmarks.upkeep.readme
 	$(PY) -m benchmarks.upkeep.architecture
 

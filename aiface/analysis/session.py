@@ -53,7 +53,7 @@ class Session:
         self.stopwatch = Stopwatch()
         self.moving = moving
         self._best_looks, self._trails = best_looks, trails
-        self._finder, self._detector = finder, detector
+        self._finder, self._detector = finder, detector.of(moving)
         self._tracker, self._shots = Tracker(), ShotDetector()
         self._glances = Glances(finder) if glances and best_looks else None
         self._seen: Looks = []

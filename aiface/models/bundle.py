@@ -1,12 +1,14 @@
 """A detector bundle: the network as one Keras file, and a card that says what it is and holds it to that.
 
 `weights/NAME/model.keras` is an ordinary Keras file that any Keras loads; its weights are stored in half precision.
+Beside it may lie `clips.keras`, another such network, which judges the looks in clips.
 """
 
 import io
 import platform
 import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from aiface.errors import ModelError
 from aiface.faces.crop import CROP_SIZE
 from aiface.io.files import atomic_path, sha256, write_json
 from aiface.models.calibration import Calibration
-from aiface.models.card import CARD, LANGUAGE, NETWORK
+from aiface.models.card import CARD, CLIPS, LANGUAGE, NETWORK
 from aiface.models.keras_import import keras
 from aiface.models.vetting import vet_network
 
@@ -26,19 +28,34 @@ WEIGHTS_PART = "model.weights.h5"  # within the .keras archive
 
 
 def save_bundle(
-    model: keras.Model, folder: str | Path, calibration: Calibration, training: Mapping, metrics: Mapping
+    model: keras.Model,
+    folder: str | Path,
+    calibration: Calibration,
+    training: Mapping,
+    metrics: Mapping,
+    clips: keras.Model | None = None,
 ) -> Path:
     """Write `model.keras` and `card.json` into `folder`, and return it.
 
-    `training` says how the network was initialised and trained and on what; `metrics` what was measured. Both files
-    are whole before either takes its place, so that saving, if it fails, leaves an earlier bundle as it was.
+    `training` says how the network was initialised and trained and on what; `metrics` what was measured. `clips`: the
+    network for clips, if that is another, as `clips.keras`. All files are whole before one takes its place, so that
+    saving, if it fails, leaves an earlier bundle as it was.
     """
     folder = Path(folder)
-    with atomic_path(folder / CARD) as card_path, atomic_path(folder / NETWORK) as path:
-        model.save(path)
-        _halve(path)
-        write_json(card_path, _card(folder.name, model, calibration, training, metrics, sha256(path)))
+    with ExitStack() as stack:
+        card_path = stack.enter_context(atomic_path(folder / CARD))
+        path = _saved(model, stack.enter_context(atomic_path(folder / NETWORK)))
+        card = _card(folder.name, model, calibration, training, metrics, sha256(path))
+        if clips:
+            card["clips"] = {"sha256": sha256(_saved(clips, stack.enter_context(atomic_path(folder / CLIPS))))}
+        write_json(card_path, card)
     return folder
+
+
+def _saved(model: keras.Model, path: Path) -> Path:
+    model.save(path)
+    _halve(path)
+    return path
 
 
 def _card(
@@ -93,12 +110,12 @@ def _half(array: np.ndarray) -> np.ndarray:
     return array if largest > half.max or 0 < largest < half.tiny else array.astype(np.float16)
 
 
-def load_network(folder: str | Path) -> keras.Model:
+def load_network(folder: str | Path, name: str = NETWORK) -> keras.Model:
     """A bundle's network, in float32: uint8 crops `(n, 256, 256, 3)` in, logits `(n, 1)` out.
 
-    Raises `ModelError` if its file holds another thing, or what could do harm (`aiface.models.vetting`).
+    name: of its file. Raises `ModelError` if that holds another thing, or what could do harm (`aiface.models.vetting`).
     """
-    path = Path(folder) / NETWORK
+    path = Path(folder) / name
     vet_network(path)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)

@@ -14,18 +14,20 @@ from aiface.io.files import sha256
 from aiface.labels import NAMES
 from aiface.models.calibration import Calibration
 
-CARD, NETWORK, INT8 = "card.json", "model.keras", "int8.zip"
+CARD, NETWORK, CLIPS, INT8 = "card.json", "model.keras", "clips.keras", "int8.zip"
 LANGUAGE = {"card_version": 3, "crop_version": CROP_VERSION, "input_size": CROP_SIZE, "labels": list(NAMES)}
 
 
 def read_card(folder: str | Path) -> dict:
-    """The card of a bundle that speaks this package's language and whose network is the one it was written for.
+    """The card of a bundle that speaks this package's language and whose networks are those it was written for.
 
     Raises `ModelError` naming what is missing or differs.
     """
     folder = Path(folder)
     card = _parse(folder / CARD)
     check_file(folder / NETWORK, card["sha256"])
+    if "clips" in card:
+        check_file(folder / CLIPS, card["clips"]["sha256"])
     return card
 
 
@@ -46,6 +48,8 @@ def _parse(path: Path) -> dict:
         for version in (card, card.get("int8", card)):
             Calibration(**version["calibration"]).probability(np.zeros(1))
             version["sha256"] = str(version["sha256"])
+        if "clips" in card:
+            card["clips"] = {"sha256": str(card["clips"]["sha256"])}
         return card | {"name": str(card["name"]), "training": dict(card["training"])}
     except FileNotFoundError:
         raise ModelError(

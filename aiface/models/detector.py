@@ -6,7 +6,7 @@ reference, and what remains where OpenVINO is missing or can't convert the netwo
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from aiface.errors import ModelError
 from aiface.faces.photograph import is_art
 from aiface.models import views
 from aiface.models.calibration import Calibration
-from aiface.models.card import CARD, INT8, check_file, read_card
+from aiface.models.card import CARD, CLIPS, INT8, NETWORK, check_file, read_card
 from aiface.paths import DETECTOR
 
 if TYPE_CHECKING:
@@ -33,18 +33,37 @@ class Detector:
     """Scores crops; `card` is what its bundle's card says.
 
     runtime: gives the logits of at least one crop. load_network: gives the network itself, the same one each time.
+    load_clips: gives the detector for clips, where that is another (`of`).
     """
 
-    def __init__(self, runtime: Runtime, card: Mapping, load_network: "Callable[[], keras.Model] | None" = None):
+    def __init__(
+        self,
+        runtime: Runtime,
+        card: Mapping,
+        load_network: "Callable[[], keras.Model] | None" = None,
+        load_clips: "Callable[[], Detector] | None" = None,
+    ):
         self.runtime = runtime
         self.card = card
         self.calibration = Calibration(**card["calibration"])
-        self._load_network = load_network
+        self._load_network, self._load_clips = load_network, load_clips
+
+    def of(self, moving: bool) -> "Detector":
+        """The detector of clips, loaded at first use, or of pictures; they may be the same. Both share a calibration.
+
+        Raises as `load_detector` does.
+        """
+        return self._load_clips() if moving and self._load_clips else self
 
     @property
     def name(self) -> str:
         """The bundle's name."""
         return self.card["name"]
+
+    @property
+    def hashes(self) -> set[str]:
+        """The SHA-256 of its network's file, and of that for clips."""
+        return {self.card["sha256"], self.card.get("clips", self.card)["sha256"]}
 
     @property
     def computed_by(self) -> str:
@@ -124,11 +143,25 @@ def load_detector(folder: str | Path = DETECTOR, runtime: str = "openvino", prec
             f"(int8 with openvino only), found {runtime!r} and {precision!r}"
         )
     folder, card = Path(folder), read_card(folder)
-    load_network = cache(lambda: _load_network(folder))
-    if precision == "int8":
-        return Detector(_int8_runtime(folder, card), card | {"calibration": card["int8"]["calibration"]}, load_network)
+    if precision == "int8":  # of pictures and clips
+        card |= {"calibration": card["int8"]["calibration"]}
+        return Detector(_int8_runtime(folder, card), card, cache(partial(_load_network, folder, NETWORK)))
+    load = partial(_load, folder, runtime=runtime, precision=precision)
+    clips = cache(partial(load, CLIPS, card | card["clips"])) if "clips" in card else None
+    return load(NETWORK, card, load_clips=clips)
+
+
+def _load(
+    folder: Path,
+    name: str,
+    card: Mapping,
+    runtime: str,
+    precision: str,
+    load_clips: Callable[[], Detector] | None = None,
+) -> Detector:
+    load_network = cache(partial(_load_network, folder, name))
     found = _openvino_runtime(card["sha256"], load_network, precision) if runtime == "openvino" else None
-    return Detector(found or _keras_runtime(load_network()), card, load_network)
+    return Detector(found or _keras_runtime(load_network()), card, load_network, load_clips)
 
 
 def _openvino_runtime(sha256: str, load_network: "Callable[[], keras.Model]", precision: str) -> Runtime | None:
@@ -165,10 +198,10 @@ def _keras_runtime(network: "keras.Model") -> Runtime:
     return KerasRuntime(network)
 
 
-def _load_network(folder: Path) -> "keras.Model":
+def _load_network(folder: Path, name: str) -> "keras.Model":
     from aiface.models.bundle import load_network
 
-    return load_network(folder)
+    return load_network(folder, name)
 
 
 @cache

@@ -121,7 +121,7 @@ class Reports:
     def _as_now(self, found: dict, name: str | Path) -> bool:
         if (found["report_version"], found["interrupted"]) != (VERSION, False):
             return False
-        if found["detector"]["sha256"] != self._detector.card["sha256"]:
+        if found["detector"]["sha256"] not in self._detector.hashes:
             return False
         # the settings of a picture, which has no best looks, are a part of these
         if found["explained"] != self._explain or not self._settings.items() >= found["settings"].items():

@@ -49,6 +49,7 @@ class Report:
 
         explain: with heat maps, which takes Keras. Raises `ModelError` for a network of which there is no map.
         """
+        detector = detector.of(analysis.moving)
         maps = heat_maps(analysis, detector) if explain else None
         return cls(analysis, detector, _file(analysis.file), _provenance(analysis.file), maps, playback)
 

@@ -97,30 +97,35 @@ FORMATS = {
 }
 
 
-def export(folder: str | Path, to: str, out: str | Path) -> tuple[Path, Path, float]:
+def export(folder: str | Path, to: str, out: str | Path, clips: bool = False) -> tuple[Path, Path, float]:
     """Write a bundle as `NAME.onnx`, `NAME.xml` and `NAME.bin`, or `NAME.tflite`, and a card, into the folder `out`.
 
-    to: one of FORMATS. Returns the file, its card, and the largest difference in P(AI) from the bundle's own scores, as
-    Keras computes them, on `fixed_inputs`. Raises `ModelError` where it is more than EPSILON, where a package is
-    missing and for a bundle that can't be read or exported; then nothing is written.
+    to: one of FORMATS. clips: its network for clips, as NAME-clips; it must have one of its own. Returns the file, its
+    card, and the largest difference in P(AI) from the bundle's own scores, as Keras computes them, on `fixed_inputs`.
+    Raises `ModelError` where it is more than EPSILON, where a package is missing and for a bundle that can't be read or
+    exported; then nothing is written.
     """
     kind, folder, out = FORMATS[to], Path(folder), Path(out)
     _need(kind.packages, to)
     card = read_card(folder)
+    if clips and "clips" not in card:
+        raise ModelError(f"{folder}: expected a network of its own for clips, found one for all; leave out --clips")
+    if clips:
+        card |= card["clips"] | {"name": f"{card['name']}-clips"}
     with tempfile.TemporaryDirectory(prefix="aiface-") as place:
         parts = [Path(place, card["name"] + suffix) for suffix in kind.suffixes]
-        difference = _make(folder, to, parts[0])
+        difference = _make(folder, to, parts[0], clips)
         for part in parts:
             with atomic_path(out / part.name) as path:
                 shutil.copyfile(part, path)
         about = out / f"{card['name']}.{to}.json"
-        write_json(about, _card(card, to, parts, difference))
+        write_json(about, _card(card, to, parts, difference, clips))
     return out / parts[0].name, about, difference
 
 
-def _make(folder: Path, to: str, path: Path) -> float:
+def _make(folder: Path, to: str, path: Path, clips: bool) -> float:
     """Write the file alone, and hold it against the bundle."""
-    detector, crops = load_detector(folder, "keras"), fixed_inputs()
+    detector, crops = load_detector(folder, "keras").of(moving=clips), fixed_inputs()
     try:
         with greetings_hidden(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras, tf2onnx and TensorFlow Lite tell of each other's age
@@ -181,8 +186,11 @@ def _need(packages: tuple[str, ...], to: str) -> None:
             ) from None
 
 
-def _card(card: dict, to: str, parts: list[Path], difference: float) -> dict:
+def _card(card: dict, to: str, parts: list[Path], difference: float, clips: bool) -> dict:
     calibration = Calibration(**card["calibration"])
+    limits = {"of_a_picture": calibration.of(moving=False), "of_a_clip": calibration}
+    if "clips" in card:  # another file has the others
+        del limits["of_a_picture" if clips else "of_a_clip"]
     shape = [FORMATS[to].batch or "n", CROP_SIZE, CROP_SIZE, 3]
     return {
         "name": card["name"],
@@ -197,13 +205,9 @@ def _card(card: dict, to: str, parts: list[Path], difference: float) -> dict:
         "inside": list(INSIDE),
         "output": {"name": OUTPUT, "shape": shape[:1], "dtype": "float32", "range": [0, 1],
                    "meaning": "calibrated P(AI), no logit: 0 is real, 1 is AI"},
-        "answer": {"rule": ANSWER, "of_a_picture": _limits(calibration.of(moving=False)),
-                   "of_a_clip": _limits(calibration)},
+        "answer": {"rule": ANSWER}
+        | {what: {"ai_from": of.ai_from, "real_below": of.real_below} for what, of in limits.items()},
         "not_inside": NOT_INSIDE,
         "calibration": asdict(calibration),
         "checked": {"inputs": len(fixed_inputs()), "largest_difference": difference, "epsilon": EPSILON},
     }  # fmt: skip
-
-
-def _limits(calibration: Calibration) -> dict[str, float]:
-    return {"ai_from": calibration.ai_from, "real_below": calibration.real_below}

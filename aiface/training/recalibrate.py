@@ -24,13 +24,15 @@ def recalibrate(folder: str | Path, crops: CropSet) -> Calibration:
     """Calibrate a bundle on the `valid` split of `crops`, measure it on their `test` split, and rewrite its card.
 
     Without a test split of both classes the card holds no test figures any more: thresholds that differ make others.
-    An INT8 version keeps its own calibration. Raises `DataError` if `valid` lacks a class; the card is then untouched.
+    An INT8 version keeps its own calibration. A network for clips is given up: the calibration, made of pictures, is of
+    the other, which judges both from now on. Raises `DataError` if `valid` lacks a class; the card is then untouched.
     """
     folder, valid, test = Path(folder), crops.split_of_both("valid"), crops.split("test")
     card, detector = read_card(folder), load_detector(folder)
     logits, view_logits = measured(detector.runtime, valid.batches())
     fitted = fit(logits, valid.labels, view_logits, groups(valid))
     card |= {"calibration": asdict(fitted), "calibrated_on": valid.manifest()}
+    card.pop("clips", None)
     card["metrics"] = {"valid": validation_auc(logits, valid)}
     if set(test.labels.tolist()) == {REAL, AI}:
         logits = np.concatenate([detector.logits(batch) for batch in test.batches()])

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.frozen.final CROPS FEATURES BUNDLE`: a head for all sources, read by left-out scores.
+"""`python -m benchmarks.frozen.final CROPS FEATURES BUNDLE`: heads for all sources, read by left-out scores.
 
 As `benchmarks.quality.unseen_final` does with whole networks: thresholds come from the scores that the folds of
 `benchmarks.frozen.heads` gave to sources they never saw. Real clips at hand count among these; one that is called AI is
-somebody accused, and is learnt from afterwards.
+somebody accused, and the head for clips learns from it afterwards.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from aiface.labels import AI, REAL, Answer
 from aiface.models.card import read_card
 from aiface.models.detector import Detector
 from benchmarks.frozen.features import Runner, seeing, shown
-from benchmarks.frozen.heads import NAME, RUN, Recipe, fit, load, logits, trained_on, weights_of
+from benchmarks.frozen.heads import NAME, RUN, SHARES_OF_CLIPS, Recipe, fit, load, logits, trained_on, weights_of
 from benchmarks.quality.unseen import SETS, SHARES, START, Scores, deal, read
 from benchmarks.quality.unseen_figures import MOVING, by_clip, calibrate
 from benchmarks.quality.unseen_final import counts, ship, summary
 
 HOW = (
-    "one hidden layer alone was trained, on what two networks that were not see of a face and of its middle, enlarged: "
-    "that earlier detector, and MobileNetV2 as ImageNet made it (benchmarks/frozen)"
+    "one hidden layer alone was trained, for pictures and for clips each, on what two networks that were not see of a "
+    "face and of its middle, enlarged: that earlier detector, and MobileNetV2 as ImageNet made it (benchmarks/frozen)"
 )
 
 
@@ -98,18 +98,22 @@ def main() -> None:
     crops, copies = CropSet(options.crops), load(options.features)
     folds = [read(path) for path in sorted(options.run.glob("fold-*/scores.csv"))]
     every = trained_on(crops, deal(crops, SETS, len(folds)), len(folds))  # no fold has that number: none is left out
-    weights, seen = weights_of(crops, every), seeing(np.load(options.features / "usual.npy"))
-    head, own, learnt = fit(copies, crops.labels, weights, Recipe()), [], []
+    seen, parts = seeing(np.load(options.features / "usual.npy")), {"pictures": SHARES, "clips": SHARES_OF_CLIPS}
+    weights = {part: weights_of(crops, every, shares) for part, shares in parts.items()}
+    heads = {part: fit(copies, crops.labels, weights[part], Recipe()) for part in parts}
+    own, learnt = [], []
     if options.clips:
         clips, runner = real_clips(options.clips), Runner(seen)
-        own = [scores_of(clips, runner, head)]
+        own = [scores_of(clips, runner, heads["clips"])]
         learnt = called_ai([scores.where(scores.unseen) for scores in folds], own[0])
         if learnt:
-            head = fit(*with_more(copies, crops, weights, [clips[name] for name in learnt], runner), Recipe())
-    config = asdict(Recipe()) | {"shares": SHARES, "copies": len(copies)}
+            more = with_more(copies, crops, weights["clips"], [clips[name] for name in learnt], runner)
+            heads["clips"] = fit(*more, Recipe())
+    config = asdict(Recipe()) | {"shares": parts, "copies": len(copies)}
     training = {"summary": summary(crops, NAME, HOW, read_card(START)), "config": config, "faces": counts(crops),
                 "manifest": crops.manifest(), "thresholds": told(folds, own, learnt)}  # fmt: skip
-    ship(with_head(seen, head, NAME), crops, folds, training, options.bundle, own)
+    networks = [with_head(seen, heads[part], NAME) for part in parts]
+    ship(networks[0], crops, folds, training, options.bundle, own, networks[1])
 
 
 def told(folds: Sequence[Scores], own: Sequence[Scores], learnt: Sequence[str]) -> str:

@@ -1,13 +1,13 @@
 """`python -m benchmarks.frozen.heads CROPS FEATURES`: heads on frozen features, each source left out once.
 
 As `benchmarks.quality.unseen` trains whole networks, by the same folds, into the same table: a head is fitted without a
-fold's sources, put behind what made the features, and that detector scores them. `benchmarks.frozen.final` fits one on
-all sources.
+fold's sources, put behind what made the features, and that detector scores them. There are two: one for pictures, and
+one for looks in clips, which has seen more of these. `benchmarks.frozen.final` fits both on all sources.
 """
 
 import argparse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from sklearn.neural_network import MLPClassifier
 
 from aiface.data.crop_sets import CropSet
 from aiface.data.groups import sets
+from aiface.io.files import write_csv
 from aiface.labels import AI, REAL
 from benchmarks.frozen.features import seeing
-from benchmarks.quality.unseen import SETS, SHARES, deal, fold_crops, score
+from benchmarks.quality.unseen import FIELDS, SETS, SHARES, deal, fold_crops, scores
+from benchmarks.quality.unseen_figures import MOVING
 
 NAME = "mobilenet_v2_levels"
+SHARES_OF_CLIPS = {"deepfake": 0.1, "faces140k": 0.05, "wild": 0.05, "modern": 0.3, "talking": 0.5}
 RUN = Path("runs", "unseen", "levels-0")
 
 
@@ -39,13 +42,13 @@ class Recipe:
     networks: int = 12
 
 
-def weights_of(crops: CropSet, mask: np.ndarray) -> np.ndarray:
+def weights_of(crops: CropSet, mask: np.ndarray, shares: Mapping[str, float] = SHARES) -> np.ndarray:
     """How often each crop is drawn, float64 `(n,)` of sum 1, 0 outside a boolean `mask`.
 
-    Sets by SHARES, in each both classes alike, in these the sources by the root of their size.
+    Sets by `shares`, in each both classes alike, in these the sources by the root of their size.
     """
     of_set, found = sets(crops), np.zeros(len(crops))
-    for name, share in SHARES.items():
+    for name, share in shares.items():
         for label in (REAL, AI):
             rows = np.flatnonzero(mask & (of_set == name) & (crops.labels == label))
             _, of_source, sizes = np.unique(crops.sources[rows], return_inverse=True, return_counts=True)
@@ -127,8 +130,13 @@ def main() -> None:
         if (path := options.run / f"fold-{number}" / "scores.csv").exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        head = fit(copies, crops.labels, weights_of(crops, trained_on(crops, fold, number)), Recipe())
-        score(with_head(network, head, NAME), fold_crops(crops, fold, number, options.folds)[1], path)
+        mask, scored = trained_on(crops, fold, number), fold_crops(crops, fold, number, options.folds)[1]
+        moving = np.isin(sets(scored), MOVING)
+        rows = []
+        for shares, part in ((SHARES, ~moving), (SHARES_OF_CLIPS, moving)):
+            head = fit(copies, crops.labels, weights_of(crops, mask, shares), Recipe())
+            rows += scores(with_head(network, head, NAME), scored.select(part))
+        write_csv(path, rows, FIELDS)
         print(f"{path}: scored", flush=True)
 
 

@@ -117,8 +117,8 @@ def clip_of(path: str) -> str:
     return match[1] if match else Path(path).stem
 
 
-def score(network, crops: CropSet, path: Path) -> None:
-    """Logits of all crops from either side, into a CSV file: by OpenVINO."""
+def scores(network, crops: CropSet) -> list[dict]:
+    """Rows of FIELDS: logits of all crops from either side, by OpenVINO."""
     from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
 
     runtime = OpenVinoRuntime(unpack(convert(network)), "f32")
@@ -130,11 +130,11 @@ def score(network, crops: CropSet, path: Path) -> None:
                      "clip": clip_of(row.path),
                      "label": row.label, "split": row.split,
                      "left": f"{left:.5f}", "right": f"{right:.5f}"})  # fmt: skip
-    write_csv(path, rows, FIELDS)
+    return rows
 
 
 def read(path: Path) -> Scores:
-    """What `score` wrote."""
+    """What `scores` gave, as a CSV file."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     text = {name: np.array([row[name] for row in rows], str) for name in ("set", "source", "clip", "split")}
@@ -157,7 +157,7 @@ def run_fold(
     network, _ = train(config, thin(training, 8), weights, verbose=2)
     blend(network, config, trial.start)
     trained = time.perf_counter()
-    score(network, scored, run / "scores.csv")
+    write_csv(run / "scores.csv", scores(network, scored), FIELDS)
     print(f"{run}: trained in {trained - began:.0f} s, scored in {time.perf_counter() - trained:.0f}", flush=True)
     keras.backend.clear_session()
 

@@ -58,11 +58,18 @@ def summary(crops: CropSet, backbone: str, how: str, start: Mapping) -> str:
 
 
 def ship(
-    network, crops: CropSet, folds: Sequence[Scores], training: Mapping, bundle: Path, more: Sequence[Scores] = ()
+    network,
+    crops: CropSet,
+    folds: Sequence[Scores],
+    training: Mapping,
+    bundle: Path,
+    more: Sequence[Scores] = (),
+    of_clips=None,
 ) -> None:
     """Calibrate a network by what folds gave to sources they never saw, measure it on the old test splits, save it.
 
-    It is shifted and rounded on the way. more: what else such a network gave to sources that it never saw.
+    It is shifted and rounded on the way. more: what else such a network gave to sources that it never saw. of_clips:
+    the network for clips, if that is another: the folds' scores of these are of its kind.
     """
     from aiface.models.bundle import round_to_half, save_bundle
     from aiface.models.openvino_runtime import OpenVinoRuntime, convert, unpack
@@ -70,8 +77,9 @@ def ship(
     from aiface.training.recalibrate import card_figures
 
     fitted, by = calibrate([scores.where(scores.unseen) for scores in (*folds, *more)])
-    shifted(network, by)
-    round_to_half(network)
+    for each in filter(None, (network, of_clips)):
+        shifted(each, by)
+        round_to_half(each)
     runtime = OpenVinoRuntime(unpack(convert(network)), "f32")
     part = thin(crops.select((crops.splits == "valid") & ~np.isin(sets(crops), SETS)), 3).split("valid")
     logits, of_views = measured(runtime, part.batches())
@@ -81,7 +89,7 @@ def ship(
     test = crops.split("test")
     logits = np.concatenate([both_sides(runtime, batch) for batch in test.batches()])
     metrics = {"test": card_figures(logits, test, fitted.of(moving=False)), "unseen": figures(folds)}
-    save_bundle(network, bundle, fitted, training, metrics)
+    save_bundle(network, bundle, fitted, training, metrics, of_clips)
     print(read_card(bundle)["calibration"], metrics, sep="\n")
 
 

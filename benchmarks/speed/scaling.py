@@ -168,11 +168,12 @@ def least(clip: Path, finder, detector) -> dict[str, float]:
     from aiface.models.openvino_runtime import converted
     from benchmarks.speed.bounds import bounds
 
-    passes, runtime = [], detector.runtime
-    detector.runtime = lambda crops: (passes.append(len(crops)), runtime(crops))[1]
+    passes, judge = [], detector.of(moving=True)
+    runtime = judge.runtime
+    judge.runtime = lambda crops: (passes.append(len(crops)), runtime(crops))[1]
     (analysis,) = analyze([clip], finder, detector)
-    detector.runtime = runtime
-    scorer = converted(detector.card["sha256"], lambda: detector.network)
+    judge.runtime = runtime
+    scorer = converted(judge.card["sha256"], lambda: judge.network)
     scorer.reshape([1, CROP_SIZE, CROP_SIZE, 3])
     return bounds(clip, analysis, sum(passes), scorer, of_pictures(WEIGHTS / YUNET_FILE))
 

@@ -278,12 +278,25 @@ def test_a_search_as_soon_as_anything_changes(last):
     assert finder.asked[-1] == "search"
 
 
+@pytest.mark.parametrize(("moving", "answer"), [(True, Answer.REAL), (False, Answer.AI)])
+def test_looks_in_clips_are_scored_by_the_detector_for_these(moving, answer):
+    of_clips = scene.detector()
+    detector = scene.ByColour(lambda crops: np.full(len(crops), 9, np.float32), scene.CARD, None, lambda: of_clips)
+    session = Session(scene.Finder(), detector, moving=moving)
+    for index in range(4):
+        session.update(Frame(picture((100, 40, 100, BLUE)), 0.2 * index))
+    assert [verdict.answer for verdict in session.conclude()] == [answer]
+
+
 class Counting:
     """The detector by colour, and how many crops it scored."""
 
     def __init__(self, logits=by_colour):
         self._real, self.scored = scene.detector(logits), []
         self.calibration = self._real.calibration
+
+    def of(self, moving):
+        return self
 
     def sides(self, crops, both=True):
         self.scored.append(len(crops))

@@ -23,9 +23,9 @@ def network(size=256, outputs=1, seed=0):
     return keras.Model(image, keras.layers.Dense(outputs, kernel_initializer="glorot_normal")(x), name="small")
 
 
-def save(folder, model=None, **changes):
+def save(folder, model=None, of_clips=None, **changes):
     """A bundle whose card is changed as `changes` say; None takes a key out."""
-    save_bundle(model or network(), folder, CALIBRATION, {"summary": "made by the tests"}, {"auc": 0.9})
+    save_bundle(model or network(), folder, CALIBRATION, {"summary": "made by the tests"}, {"auc": 0.9}, of_clips)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8")) | changes
     kept = {key: value for key, value in card.items() if value is not None}
     (folder / "card.json").write_text(json.dumps(kept), encoding="utf-8")

@@ -16,6 +16,7 @@ from aiface.faces.crop import CROP_VERSION
 from aiface.io.files import sha256
 from aiface.models import bundle as bundle_module
 from aiface.models.bundle import load_network, round_to_half, save_bundle
+from aiface.models.card import CLIPS, NETWORK
 from aiface.models.keras_import import keras
 from aiface.models.network import BACKBONES, build, predict_logits
 from aiface.paths import ROOT
@@ -106,6 +107,13 @@ def test_a_failed_saving_leaves_the_earlier_bundle(tmp_path, bundle, monkeypatch
         save_bundle(network(seed=1), folder, CALIBRATION, {}, {})
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.keras"]
     np.testing.assert_array_equal(logits(folder), logits(bundle))
+
+
+def test_a_network_for_clips_lies_beside(tmp_path):
+    folder = save(tmp_path / "bundle", of_clips=network(seed=1))
+    card = json.loads((folder / "card.json").read_text())
+    assert card["clips"] == {"sha256": sha256(folder / "clips.keras")}
+    assert not np.allclose(*(load_network(folder, name).predict(crops(3), verbose=0) for name in (NETWORK, CLIPS)))
 
 
 def test_saving_again_replaces_the_bundle(tmp_path):

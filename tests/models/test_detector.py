@@ -18,7 +18,7 @@ from aiface.errors import ModelError
 from aiface.io.files import sha256
 from aiface.io.images import read_image
 from aiface.models import detector as detector_module
-from aiface.models.card import INT8
+from aiface.models.card import CLIPS, INT8, NETWORK
 from aiface.models.detector import RUNTIMES, Detector, load_detector
 from aiface.models.keras_import import keras
 from aiface.models.network import predict_logits
@@ -61,6 +61,59 @@ def test_openvino_answers_as_keras_does(tmp_path, tiny_detector, make_tree, choi
     expected = load_detector(folder, "keras").logits(faces)
     assert np.ptp(expected) > 5 * tolerance
     np.testing.assert_allclose(load_detector(folder, *choice).logits(faces), expected, atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """A bundle with a network of its own for clips."""
+    return save(tmp_path_factory.mktemp("bundles") / "two", of_clips=network(seed=1))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_clips_have_a_network_of_their_own(two, bundle, runtime):
+    """Which is told by its hash; the calibration is that of both."""
+    pictures, clips, images = load_detector(two, runtime), load_detector(two, runtime).of(moving=True), crops(5)
+    np.testing.assert_allclose(pictures.logits(images), load_detector(bundle, runtime).logits(images), atol=1e-5)
+    expected = both_sides(lambda crops: predict_logits(network(seed=1), [crops]), images)
+    assert np.abs(pictures.logits(images) - expected).max() > 0.05
+    np.testing.assert_allclose(clips.logits(images), expected, atol=4e-3)
+    np.testing.assert_allclose(predict_logits(clips.network, [images]), clips.sides(images)[0], atol=1e-4)
+    assert (clips.name, clips.calibration) == ("two", pictures.calibration)
+    assert pictures.of(moving=False) is pictures
+    assert {pictures.card["sha256"], clips.card["sha256"]} == pictures.hashes
+    assert [sha256(two / name) for name in (NETWORK, CLIPS)] == [pictures.card["sha256"], clips.card["sha256"]]
+
+
+def test_the_network_for_clips_is_loaded_once_and_only_for_these(two, monkeypatch):
+    made, inner = [], detector_module._openvino_runtime
+    monkeypatch.setattr(detector_module, "_openvino_runtime", lambda *given: made.append(given[0]) or inner(*given))
+    detector = load_detector(two)
+    assert made == [detector.card["sha256"]]
+    assert detector.of(moving=True) is detector.of(moving=True)
+    assert made == [detector.card["sha256"], detector.card["clips"]["sha256"]]
+
+
+def test_without_one_clips_have_the_same(bundle):
+    detector = load_detector(bundle)
+    assert detector.of(moving=True) is detector
+    assert detector.hashes == {detector.card["sha256"]}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / CLIPS).unlink(), "clips.keras: expected the bundle's network, found no file"),
+        (lambda folder: (folder / CLIPS).write_bytes(b""), "clips.keras: expected sha256"),
+        (lambda folder: recarded(clips={})(folder), "card.json: expected a bundle's card, found another thing"),
+        (lambda folder: recarded(clips="x")(folder), "card.json: expected a bundle's card, found another thing"),
+    ],
+)
+def test_a_wrong_network_for_clips_is_named(tmp_path, two, damage, message):
+    folder = tmp_path / "bundle"
+    shutil.copytree(two, folder)
+    damage(folder)
+    with pytest.raises(ModelError, match=message):
+        load_detector(folder)
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 5, 64, 70])

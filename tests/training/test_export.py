@@ -21,18 +21,20 @@ STILLS = {"thresholds": {"0.01": 0.65}, "real_below": 0.4}
 CALIBRATION = Calibration(1.7, {"0.05": 0.6, "0.01": 0.7, "0.001": 0.8}, 0.3, 0.2, stills=STILLS)
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    """A detector of a few layers, preprocessing inside, whose logit differs from a face to its mirror image."""
-    keras.utils.set_random_seed(0)
+def network(seed=0):
+    """A few layers, preprocessing inside, whose logit differs from a face to its mirror image."""
+    keras.utils.set_random_seed(seed)
     image = keras.Input((256, 256, 3), dtype="uint8", name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
     x = keras.layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.05, 0.06, 0.07])(x)
     x = keras.layers.MaxPooling2D(16)(keras.layers.Conv2D(2, 5, strides=8, activation="relu")(x))
-    model = keras.Model(image, keras.layers.Dense(1, name="logit")(keras.layers.Flatten()(x)), name="small")
-    return save_bundle(
-        model, tmp_path_factory.mktemp("bundles") / "small", CALIBRATION, {"summary": "Made by the tests."}, {}
-    )
+    return keras.Model(image, keras.layers.Dense(1, name="logit")(keras.layers.Flatten()(x)), name="small")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundles") / "small"
+    return save_bundle(network(), folder, CALIBRATION, {"summary": "Made by the tests."}, {})
 
 
 def needed(to):
@@ -45,6 +47,26 @@ def test_the_bundle_tells_left_from_right(bundle):
     detector, crops = load_detector(bundle, "keras"), fixed_inputs()
     alone = detector.calibration.probability(detector.runtime(crops))
     assert np.abs(alone - detector.score(crops)).max() > 10 * EPSILON
+
+
+def test_the_network_for_clips_is_a_file_of_its_own(tmp_path):
+    folder = save_bundle(network(), tmp_path / "two", CALIBRATION, {"summary": ""}, {}, network(seed=1))
+    crops, detector, found, answers = fixed_inputs(), load_detector(folder, "keras"), {}, {}
+    for clips in (False, True):
+        path, about, _ = export(folder, "openvino", tmp_path / "out", clips)
+        run, card = FORMATS["openvino"].load(path), json.loads(about.read_text(encoding="utf-8"))
+        found[path.name] = np.array([np.asarray(run(crop[None])).item() for crop in crops])
+        np.testing.assert_allclose(found[path.name], detector.of(clips).score(crops), atol=EPSILON)
+        assert card["made_from"]["sha256"] == detector.of(clips).card["sha256"]
+        answers[path.name] = {key for key in card["answer"] if key != "rule"}
+    assert answers == {"two.xml": {"of_a_picture"}, "two-clips.xml": {"of_a_clip"}}
+    assert np.abs(found["two.xml"] - found["two-clips.xml"]).max() > 10 * EPSILON
+
+
+def test_without_a_network_for_clips_there_is_none_to_export(bundle, tmp_path):
+    with pytest.raises(ModelError, match="expected a network of its own for clips, found one for all; leave out"):
+        export(bundle, "openvino", tmp_path / "out", clips=True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("to", FORMATS)

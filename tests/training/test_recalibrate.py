@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from bundles import save
+from bundles import network, save
 from clips import FakeFinder
 
 from aiface.__main__ import main
@@ -42,6 +42,15 @@ def test_the_card_gets_what_these_faces_say(bundle, crops, capsys):
     assert (figures["n_real"], figures["n_ai"]) == (sum(test.labels == 0), sum(test.labels == 1))
     assert set(figures["sources"]) == set(test.sources)
     assert f"AI from {detector.calibration.ai_from:.3f}" in capsys.readouterr().out
+
+
+def test_a_network_for_clips_is_given_up(tmp_path, crops):
+    """Its logits are not those that were calibrated."""
+    bundle = save(tmp_path / "two", of_clips=network(seed=1))
+    assert "clips" in card_of(bundle)
+    recalibrate(bundle, crops)
+    assert "clips" not in card_of(bundle)
+    assert load_detector(bundle).of(moving=True).card["sha256"] == card_of(bundle)["sha256"]
 
 
 def test_without_a_test_split_there_are_no_test_figures(bundle, crops):
