@@ -49,10 +49,7 @@ class Detector:
         self._load_network, self._load_clips = load_network, load_clips
 
     def of(self, moving: bool) -> "Detector":
-        """The detector of clips, loaded at first use, or of pictures; they may be the same. Both share a calibration.
-
-        Raises as `load_detector` does.
-        """
+        """The detector of clips, or of pictures; they may be the same. Both share a calibration."""
         return self._load_clips() if moving and self._load_clips else self
 
     @property
@@ -135,7 +132,8 @@ def load_detector(folder: str | Path = DETECTOR, runtime: str = "openvino", prec
     is the version that `aiface.training.quantize` added to the bundle, with its own calibration.
 
     Where OpenVINO can't be had, Keras scores and a line on standard error says so; but not for "int8". Raises
-    `ModelError` naming what is missing or differs, `ValueError` for another runtime or precision.
+    `ModelError` naming what is missing or differs, `ValueError` for another runtime or precision. Of a bundle with two
+    networks each is loaded at first use, which may raise `ModelError` too.
     """
     if runtime not in RUNTIMES or precision not in PRECISIONS or (runtime, precision) == ("keras", "int8"):
         raise ValueError(
@@ -144,24 +142,49 @@ def load_detector(folder: str | Path = DETECTOR, runtime: str = "openvino", prec
         )
     folder, card = Path(folder), read_card(folder)
     if precision == "int8":  # of pictures and clips
+        found = _int8_runtime(folder, card)
         card |= {"calibration": card["int8"]["calibration"]}
-        return Detector(_int8_runtime(folder, card), card, cache(partial(_load_network, folder, NETWORK)))
-    load = partial(_load, folder, runtime=runtime, precision=precision)
-    clips = cache(partial(load, CLIPS, card | card["clips"])) if "clips" in card else None
-    return load(NETWORK, card, load_clips=clips)
+        return Detector(found, card, cache(partial(_load_network, folder, NETWORK)))
+    if "clips" not in card:
+        load_network = cache(partial(_load_network, folder, NETWORK))
+        return Detector(_runtime(card, load_network, runtime, precision), card, load_network)
+    pictures, clips = (
+        partial(_later, card | version, cache(partial(_load_network, folder, name)), runtime, precision)
+        for version, name in (({}, NETWORK), (card["clips"], CLIPS))
+    )
+    return pictures(cache(clips))
 
 
-def _load(
-    folder: Path,
-    name: str,
+def _later(
     card: Mapping,
+    load_network: "Callable[[], keras.Model]",
     runtime: str,
     precision: str,
     load_clips: Callable[[], Detector] | None = None,
 ) -> Detector:
-    load_network = cache(partial(_load_network, folder, name))
+    """One of two detectors, whose network is loaded at first use: most inputs need but one."""
+    return Detector(_Later(partial(_runtime, card, load_network, runtime, precision)), card, load_network, load_clips)
+
+
+class _Later:
+    """A runtime that `load` gives, once it is needed."""
+
+    def __init__(self, load: Callable[[], Runtime]):
+        self._load = cache(load)
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        """What the runtime gives."""
+        return self._load()(crops)
+
+    @property
+    def name(self) -> str:
+        """The runtime's."""
+        return getattr(self._load(), "name", "a function")
+
+
+def _runtime(card: Mapping, load_network: "Callable[[], keras.Model]", runtime: str, precision: str) -> Runtime:
     found = _openvino_runtime(card["sha256"], load_network, precision) if runtime == "openvino" else None
-    return Detector(found or _keras_runtime(load_network()), card, load_network, load_clips)
+    return found or _keras_runtime(load_network())
 
 
 def _openvino_runtime(sha256: str, load_network: "Callable[[], keras.Model]", precision: str) -> Runtime | None:

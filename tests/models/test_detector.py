@@ -84,13 +84,17 @@ def test_clips_have_a_network_of_their_own(two, bundle, runtime):
     assert [sha256(two / name) for name in (NETWORK, CLIPS)] == [pictures.card["sha256"], clips.card["sha256"]]
 
 
-def test_the_network_for_clips_is_loaded_once_and_only_for_these(two, monkeypatch):
+def test_each_network_is_loaded_once_it_is_needed(two, monkeypatch):
     made, inner = [], detector_module._openvino_runtime
     monkeypatch.setattr(detector_module, "_openvino_runtime", lambda *given: made.append(given[0]) or inner(*given))
     detector = load_detector(two)
-    assert made == [detector.card["sha256"]]
-    assert detector.of(moving=True) is detector.of(moving=True)
-    assert made == [detector.card["sha256"], detector.card["clips"]["sha256"]]
+    clips = detector.of(moving=True)
+    assert (made, detector.of(moving=True) is clips) == ([], True)
+    for _ in range(2):
+        clips.score(crops(2))
+    assert made == [clips.card["sha256"]]
+    assert detector.computed_by == clips.computed_by
+    assert made == [clips.card["sha256"], detector.card["sha256"]]
 
 
 def test_without_one_clips_have_the_same(bundle):
