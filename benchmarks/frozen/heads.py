@@ -42,7 +42,7 @@ class Recipe:
     networks: int = 12
 
 
-def weights_of(crops: CropSet, mask: np.ndarray, shares: Mapping[str, float] = SHARES) -> np.ndarray:
+def weights_of(crops: CropSet, mask: np.ndarray, shares: Mapping[str, float]) -> np.ndarray:
     """How often each crop is drawn, float64 `(n,)` of sum 1, 0 outside a boolean `mask`.
 
     Sets by `shares`, in each both classes alike, in these the sources by the root of their size.

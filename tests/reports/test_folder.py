@@ -19,7 +19,7 @@ from mixed import index, mixed, reports_of
 from PIL import Image
 from scene import BLUE, HEIGHT, RED, WIDTH, picture
 
-from aiface.analysis import pipeline
+from aiface.analysis import stills
 from aiface.analysis.pipeline import analyze
 from aiface.analysis.result import Analysis, Settings
 from aiface.io.files import shown
@@ -158,7 +158,7 @@ def test_no_input_ends_the_run(tmp_path, monkeypatch):
     """Whatever it raises, in judging it or in reporting on it."""
     for name in "abcd":
         Image.fromarray(picture((100, 40, 100, RED))).save(tmp_path / f"{name}.png")
-    read, write = pipeline.read_image, write_report
+    read, write = stills.read_image, write_report
 
     def reading(path):
         return read(path) if Path(path).stem != "b" else 1 / 0
@@ -166,7 +166,7 @@ def test_no_input_ends_the_run(tmp_path, monkeypatch):
     def writing(report, page, *more):
         return write(report, page, *more) if "c-png" not in page.name or report.analysis.error else 1 / 0
 
-    monkeypatch.setattr(pipeline, "read_image", reading)
+    monkeypatch.setattr(stills, "read_image", reading)
     monkeypatch.setattr("aiface.reports.folder.write_report", writing)
     rows, _ = judge(tmp_path / "out", tmp_path / "*.png")
     assert [row["verdict"] for row in rows] == ["ai", "error", "error", "ai"]

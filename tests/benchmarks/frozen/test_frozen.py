@@ -11,7 +11,7 @@ from aiface.analysis.pipeline import analyze_video
 from aiface.data.crop_sets import CropSet, _Row
 from aiface.data.groups import sets
 from aiface.labels import AI, REAL
-from benchmarks.frozen import features, final, heads
+from benchmarks.frozen import features, final
 from benchmarks.frozen.features import shown
 from benchmarks.frozen.heads import Recipe, fit, load, logits, trained_on, weights_of
 from benchmarks.quality.unseen import Scores, deal
@@ -23,9 +23,11 @@ SIZES = {("old", "train", REAL, "a"): 9, ("old", "train", REAL, "b"): 1, ("old",
          ("new", "valid", AI, "e"): 6, ("new", "train", REAL, "f"): 3, ("new", "train", AI, "g"): 5}  # fmt: skip
 
 
+SHARES = {"old": 0.25, "new": 0.75}
+
+
 @pytest.fixture
-def crops(monkeypatch):
-    monkeypatch.setattr(heads, "SHARES", {"old": 0.25, "new": 0.75})
+def crops():
     return CropSet("crops", [
         _Row(f"/data/{name}/{split}/{'ai' if label else 'real'}/{source}_{i:05}.jpg", label, split, source,
              f"{name} {split} {label} {source} {i}", None, 0, 0)
@@ -39,7 +41,7 @@ def of(crops, column, value):
 
 def test_sets_have_their_shares_and_sources_the_root_of_their_size(crops):
     mask = crops.splits != "test"
-    weights = weights_of(crops, mask)
+    weights = weights_of(crops, mask, SHARES)
     assert weights.sum() == pytest.approx(1)
     assert not weights[~mask].any()
     for name, share in (("old", 0.25), ("new", 0.75)):
@@ -66,14 +68,14 @@ def features_of(crops, seed=0):
 
 
 def test_a_head_tells_the_classes(crops):
-    copies, weights = [features_of(crops), features_of(crops, 1)], weights_of(crops, crops.splits != "test")
+    copies, weights = [features_of(crops), features_of(crops, 1)], weights_of(crops, crops.splits != "test", SHARES)
     found = logits(features_of(crops, 2), fit(copies, crops.labels, weights, SMALL))
     assert found.shape == (len(crops),)
     assert found[crops.labels == AI].mean() > found[crops.labels == REAL].mean() + 1
 
 
 def test_several_networks_are_one_layer(crops):
-    copies, weights = [features_of(crops)], weights_of(crops, crops.splits != "test")
+    copies, weights = [features_of(crops)], weights_of(crops, crops.splits != "test", SHARES)
     head = fit(copies, crops.labels, weights, SMALL)
     assert [array.shape for array in head] == [(4, 12), (12,), (12, 1), (1,)]
     kernel, bias, last, end = head
@@ -148,7 +150,7 @@ def test_scores_of_clips_are_of_their_looks():
 
 def test_a_clip_that_was_called_ai_is_learnt_from_as_a_real_source(crops, monkeypatch):
     monkeypatch.setattr(final, "MOVING", ("new",))
-    copies, weights = [features_of(crops), features_of(crops, 1)], weights_of(crops, crops.splits != "test")
+    copies, weights = [features_of(crops), features_of(crops, 1)], weights_of(crops, crops.splits != "test", SHARES)
     clip = np.random.default_rng(0).integers(0, 256, (5, 256, 256, 3), np.uint8)
 
     def runner(images):
