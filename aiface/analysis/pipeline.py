@@ -7,6 +7,7 @@ from itertools import groupby
 from math import inf
 from pathlib import Path
 from shutil import rmtree
+from typing import cast
 from weakref import finalize
 
 from aiface.analysis.result import Analysis, Settings, finder_name, reason
@@ -102,7 +103,7 @@ def analyze(
     """
     for still, group in groupby(_inputs(paths), key=_is_still):
         if still:
-            yield from analyze_images((path for path in group if not isinstance(path, Analysis)), finder, detector)
+            yield from analyze_images(cast(Iterator[str | Path], group), finder, detector)
             continue
         for found in group:
             analysis = found if isinstance(found, Analysis) else _analyze_or_say(found, finder, detector, settings)

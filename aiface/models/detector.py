@@ -58,11 +58,6 @@ class Detector:
         return self.card["name"]
 
     @property
-    def hashes(self) -> set[str]:
-        """The SHA-256 of its network's file, and of that for clips."""
-        return {self.card["sha256"], self.card.get("clips", self.card)["sha256"]}
-
-    @property
     def computed_by(self) -> str:
         """What gives the logits, such as "OpenVINO 2026.4.1, f32"."""
         return getattr(self.runtime, "name", "a function")
@@ -148,21 +143,20 @@ def load_detector(folder: str | Path = DETECTOR, runtime: str = "openvino", prec
     if "clips" not in card:
         load_network = cache(partial(_load_network, folder, NETWORK))
         return Detector(_runtime(card, load_network, runtime, precision), card, load_network)
-    pictures, clips = (
-        partial(_later, card | version, cache(partial(_load_network, folder, name)), runtime, precision)
-        for version, name in (({}, NETWORK), (card["clips"], CLIPS))
-    )
-    return pictures(cache(clips))
+    load = partial(_later, folder, runtime=runtime, precision=precision)
+    return load(NETWORK, card, load_clips=cache(partial(load, CLIPS, card | card["clips"])))
 
 
 def _later(
+    folder: Path,
+    name: str,
     card: Mapping,
-    load_network: "Callable[[], keras.Model]",
     runtime: str,
     precision: str,
     load_clips: Callable[[], Detector] | None = None,
 ) -> Detector:
     """One of two detectors, whose network is loaded at first use: most inputs need but one."""
+    load_network = cache(partial(_load_network, folder, name))
     return Detector(_Later(partial(_runtime, card, load_network, runtime, precision)), card, load_network, load_clips)
 
 

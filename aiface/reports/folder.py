@@ -121,9 +121,9 @@ class Reports:
     def _as_now(self, found: dict, name: str | Path) -> bool:
         if (found["report_version"], found["interrupted"]) != (VERSION, False):
             return False
-        if found["detector"]["sha256"] not in self._detector.hashes:
+        moving = "best_looks" in found["settings"]  # those of a picture, which has none, are a part of ours
+        if found["detector"]["sha256"] != self._detector.of(moving).card["sha256"]:
             return False
-        # the settings of a picture, which has no best looks, are a part of these
         if found["explained"] != self._explain or not self._settings.items() >= found["settings"].items():
             return False
         if found["file"] is None:

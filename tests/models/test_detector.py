@@ -80,7 +80,6 @@ def test_clips_have_a_network_of_their_own(two, bundle, runtime):
     np.testing.assert_allclose(predict_logits(clips.network, [images]), clips.sides(images)[0], atol=1e-4)
     assert (clips.name, clips.calibration) == ("two", pictures.calibration)
     assert pictures.of(moving=False) is pictures
-    assert {pictures.card["sha256"], clips.card["sha256"]} == pictures.hashes
     assert [sha256(two / name) for name in (NETWORK, CLIPS)] == [pictures.card["sha256"], clips.card["sha256"]]
 
 
@@ -100,7 +99,6 @@ def test_each_network_is_loaded_once_it_is_needed(two, monkeypatch):
 def test_without_one_clips_have_the_same(bundle):
     detector = load_detector(bundle)
     assert detector.of(moving=True) is detector
-    assert detector.hashes == {detector.card["sha256"]}
 
 
 @pytest.mark.parametrize(

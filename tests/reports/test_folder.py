@@ -173,6 +173,11 @@ def test_no_input_ends_the_run(tmp_path, monkeypatch):
     assert all("ZeroDivisionError" in row["why"] for row in rows[1:3])
 
 
+ANOTHER_FOR_CLIPS = scene.ByColour(
+    scene.detector().runtime, scene.CARD, load_clips=lambda: scene.detector(sha256="1" * 64)
+)
+
+
 def rewrite(path):
     Image.fromarray(picture((100, 40, 100, BLUE))).save(path)
 
@@ -188,6 +193,7 @@ def rewrite(path):
         (lambda file, page: page.with_suffix(".json").write_text('{"half":'), {}, 1),
         (lambda file, page: page.with_suffix(".json").write_text("[]"), {}, 1),
         (lambda file, page: None, {"detector": scene.detector(sha256="1" * 64)}, 2),
+        (lambda file, page: None, {"detector": ANOTHER_FOR_CLIPS}, 1),
         (lambda file, page: None, {"settings": Settings(10.0)}, 1),  # the clip: settings are of no matter for a picture
     ],
 )
